@@ -128,7 +128,7 @@ public sealed class Binder
             good &= Value(list.Items[i], itemType, false, null, $"{path}[{i}]", out var item);
             if (item is not null) items.SetValue(item, i);
         }
-        value = type.IsAssignableFrom(items.GetType()) ? items : Activator.CreateInstance(type, items);
+        value = type.IsAssignableFrom(items.GetType()) ? items : Activator.CreateInstance(type, (object)items);
         return good;
     }
 
