@@ -5,10 +5,9 @@ using System.Runtime.CompilerServices;
 namespace Attention.Engine.Configuration;
 
 /// <summary>
-/// Binds nodes to typed records. A record's public properties are its YAML keys. Values may
-/// be bool, int, long, float, double, string, an enum (its members in snake_case), a nested record, a list or array, a tuple
-/// (written as a list), a dictionary, a <see cref="NamedPart"/>, a family of records (<see cref="PartFamily"/>), or a plain
-/// <see cref="Node"/>; each also nullable.
+/// Binds nodes to typed records. A record's public properties are its YAML keys. Values may be bool, int, long, float, double,
+/// string, an enum (its members in snake_case), a nested record, a list or array, a tuple (written as a list), a dictionary, a
+/// <see cref="NamedPart"/>, a family of records (<see cref="PartFamily"/>), or a plain <see cref="Node"/>; each also nullable.
 /// </summary>
 /// <remarks>All problems are collected, so that a user sees every mistake of a file at once.</remarks>
 public sealed class Binder
@@ -43,12 +42,13 @@ public sealed class Binder
                 if (entry.Value is not ScalarNode { Removes: true }) UnknownKey(entry, shape, record, place);
                 continue;
             }
-            if (Value(entry.Value, field.Type, field.AllowsNull, field.Get(record), Join(path, entry.Key), out var value) && Meets(field, value, entry, path, defaults))
-                field.Set(record, value);
+            var good = Value(entry.Value, field.Type, field.AllowsNull, field.Get(record), Join(path, entry.Key), out var value);
+            if (good && Meets(field, value, entry, path, defaults)) field.Set(record, value);
         }
         foreach (var field in shape.Fields)
             if (field.IsRequired && field.Get(record) is null && map.Find(field.Name) is null)
-                problems.Add(new(map.Origin, $"'{Join(path, field.Name)}' is missing", $"add '{field.Name}: {ScalarTypes.Example(field.Type)}'{(path == "" ? "" : $" under '{path}'")}"));
+                problems.Add(new(map.Origin, $"'{Join(path, field.Name)}' is missing",
+                    $"add '{field.Name}: {ScalarTypes.Example(field.Type)}'{(path == "" ? "" : $" under '{path}'")}"));
         if (problems.Count == before) Validate(record, map, path);
         return record;
     }
@@ -60,7 +60,8 @@ public sealed class Binder
         if (node is ScalarNode { Value: null } empty && type != typeof(Node))
         {
             if (allowsNull) value = null;
-            else if (!empty.Removes) return Fail(node, $"'{path}' has no value", current is null ? "write a value" : $"write a value, or leave the key out to get {RecordWriter.Show(current)}");
+            else if (!empty.Removes)
+                return Fail(node, $"'{path}' has no value", $"write a value{(current is null ? "" : $", or leave the key out to get {RecordWriter.Show(current)}")}");
             return true;
         }
         if (type.IsAssignableFrom(node.GetType()))
@@ -73,9 +74,10 @@ public sealed class Binder
         if (ScalarTypes.IsScalar(type)) return Scalar(node, type, current, path, out value);
         if (DictionaryItem(type) is { } entryType) return Dictionary(node, type, entryType, path, out value);
         if (ListItem(type) is { } itemType) return List(node, type, itemType, path, out value);
-        if (typeof(ITuple).IsAssignableFrom(type)) return Tuple(node, type, path, out value);
+        if (TupleItems(type) is { } itemTypes) return Tuple(node, type, itemTypes, path, out value);
 
-        if (node is not MapNode map) return Fail(node, $"'{path}' is {node}, but must be a map of keys", $"possible keys: {Keys(RecordShape.Of(type))}");
+        if (node is not MapNode map)
+            return Fail(node, $"'{path}' is {node}, but must be a map of keys", $"possible keys: {string.Join(", ", RecordShape.Of(type).Fields.Select(field => field.Name))}");
         value = Record(map, current ?? RecordShape.Create(type), path, $"'{path}'");
         return true;
     }
@@ -93,7 +95,8 @@ public sealed class Binder
     private bool Member(Node node, PartFamily family, object? current, string path, out object? value)
     {
         value = current;
-        if (MapNode.Named(node) is not { } map) return Fail(node, $"'{path}' is {node}, but must be a map of keys", $"write '{path}: {{name: {family.Names[0]}}}'");
+        if (MapNode.Named(node) is not { } map)
+            return Fail(node, $"'{path}' is {node}, but must be a map of keys", $"write '{path}: {{name: {family.Names[0]}}}'");
         var name = (map["name"] as ScalarNode)?.Value ?? (current is null ? null : family.NameOf(current));
         if (name is null) return Fail(node, $"'{path}' has no name", $"add 'name: {family.Names[0]}' (possible: {string.Join(", ", family.Names)})");
         if (!family.Names.Contains(name))
@@ -113,14 +116,16 @@ public sealed class Binder
             value = parsed;
             return true;
         }
-        var advice = type.IsEnum && node is ScalarNode { Value: { } word } ? Spelling.Advice(word, ScalarTypes.EnumNames(type)) : ForExample(path, current is null ? ScalarTypes.Example(type) : RecordWriter.Show(current));
+        var advice = type.IsEnum && node is ScalarNode { Value: { } word } ? Spelling.Advice(word, ScalarTypes.EnumNames(type))
+            : ForExample(path, current is null ? ScalarTypes.Example(type) : RecordWriter.Show(current));
         return Fail(node, $"'{path}' is {node}, but must be {ScalarTypes.Describe(type)}", advice);
     }
 
     private bool List(Node node, Type type, Type itemType, string path, out object? value)
     {
         value = null;
-        if (node is not ListNode list) return Fail(node, $"'{path}' is {node}, but must be a list", ForExample(path, $"[{ScalarTypes.Example(itemType)}]"));
+        if (node is not ListNode list)
+            return Fail(node, $"'{path}' is {node}, but must be a list", ForExample(path, $"[{ScalarTypes.Example(itemType)}]"));
         var items = Array.CreateInstance(itemType, list.Items.Count);
         var good = true;
         for (var i = 0; i < list.Items.Count; i++)
@@ -132,10 +137,9 @@ public sealed class Binder
         return good;
     }
 
-    private bool Tuple(Node node, Type type, string path, out object? value)
+    private bool Tuple(Node node, Type type, Type[] types, string path, out object? value)
     {
         value = null;
-        var types = type.GetGenericArguments();
         if (node is not ListNode list || list.Items.Count != types.Length)
             return Fail(node, $"'{path}' is {(node is ListNode { Items.Count: var count } ? $"a list of {count}" : node)}, but must be a list of {types.Length}",
                 ForExample(path, $"[{string.Join(", ", types.Select(ScalarTypes.Example))}]"));
@@ -149,7 +153,8 @@ public sealed class Binder
     private bool Dictionary(Node node, Type type, Type entryType, string path, out object? value)
     {
         value = null;
-        if (node is not MapNode map) return Fail(node, $"'{path}' is {node}, but must be a map of keys", ForExample(path, $"{{key: {ScalarTypes.Example(entryType)}}}"));
+        if (node is not MapNode map)
+            return Fail(node, $"'{path}' is {node}, but must be a map of keys", ForExample(path, $"{{key: {ScalarTypes.Example(entryType)}}}"));
         var dictionary = (IDictionary)Activator.CreateInstance(typeof(Dictionary<,>).MakeGenericType(typeof(string), entryType))!;
         var good = true;
         foreach (var entry in map.Entries)
@@ -177,15 +182,18 @@ public sealed class Binder
         return true;
     }
 
-    /// <summary>Rules that concern several fields: the record says them by <see cref="IValidatableObject"/>.</summary>
+    /// <summary>
+    /// Rules that concern several fields: the record says them by <see cref="IValidatableObject"/>, with the keys concerned and,
+    /// as a second line of the message, the advice.
+    /// </summary>
     private void Validate(object record, MapNode map, string path)
     {
         if (record is not IValidatableObject validatable) return;
         foreach (var result in validatable.Validate(new ValidationContext(record)))
         {
             var where = result.MemberNames.Select(name => Locate(map, name)).FirstOrDefault(origin => origin is not null) ?? map.Origin;
-            var (message, advice) = result.ErrorMessage!.Split('\n') is [var first, var second] ? (first, second) : (result.ErrorMessage, $"see {string.Join(", ", result.MemberNames.Select(name => $"'{Join(path, name)}'"))}");
-            problems.Add(new(where, message, advice));
+            var lines = result.ErrorMessage!.Split('\n', 2);
+            problems.Add(new(where, lines[0], lines.Length > 1 ? lines[1] : $"see {string.Join(", ", result.MemberNames.Select(name => $"'{Join(path, name)}'"))}"));
         }
     }
 
@@ -229,7 +237,7 @@ public sealed class Binder
     internal static Type? DictionaryItem(Type type) => type.IsGenericType && type.GetGenericArguments() is [var key, var value] && key == typeof(string)
         && type.IsAssignableFrom(typeof(Dictionary<,>).MakeGenericType(key, value)) ? value : null;
 
-    private static string Keys(RecordShape shape) => string.Join(", ", shape.Fields.Select(field => field.Name));
+    internal static Type[]? TupleItems(Type type) => typeof(ITuple).IsAssignableFrom(type) ? type.GetGenericArguments() : null;
 
     private static string Join(string path, string key) => path == "" ? key : $"{path}.{key}";
 

@@ -1,7 +1,13 @@
 namespace Attention.Engine.Configuration;
 
 /// <summary>A value of a configuration under its dotted key, and where it came from.</summary>
-public sealed record ResolvedValue(string Key, string Value, Origin Origin);
+public sealed record ResolvedValue(string Key, Node Node)
+{
+    public Origin Origin => Node.Origin;
+
+    /// <summary>The value as YAML on one line.</summary>
+    public string Value => YamlWriter.Inline(Node);
+}
 
 /// <summary>A configuration, bound and checked, with the origin of each of its values.</summary>
 public sealed class Config<T>(T value, MapNode resolved) where T : class
@@ -34,7 +40,7 @@ public sealed class Config<T>(T value, MapNode resolved) where T : class
     private static IEnumerable<ResolvedValue> Flatten(MapNode map, string path) => map.Entries.SelectMany(entry =>
         entry.Value is MapNode { Entries.Count: > 0 } inner
             ? Flatten(inner, $"{path}{entry.Key}.")
-            : [new($"{path}{entry.Key}", YamlWriter.Inline(entry.Value), entry.Value.Origin)]);
+            : [new($"{path}{entry.Key}", entry.Value)]);
 
     private static Node Escape(Node node) => node switch
     {

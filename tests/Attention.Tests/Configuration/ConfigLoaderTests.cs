@@ -84,8 +84,8 @@ public class ConfigLoaderTests
         var path = folder.Write("sub/child.yaml", "base: ../base.yaml\nseed: 7\noptimizer:\n  lr: 3e-4\n");
         var origins = ExperimentConfig.Load(path, "train.epochs=20", "log={every: 5}").Flatten().ToDictionary(value => value.Key);
 
-        Assert.Equal(new ResolvedValue("seed", "7", new Origin(path, 2, 7)), origins["seed"]);
-        Assert.Equal(new ResolvedValue("optimizer.lr", "0.0003", new Origin(path, 4, 7)), origins["optimizer.lr"]);
+        Assert.Equal(("7", new Origin(path, 2, 7)), (origins["seed"].Value, origins["seed"].Origin));
+        Assert.Equal(("0.0003", new Origin(path, 4, 7)), (origins["optimizer.lr"].Value, origins["optimizer.lr"].Origin));
         Assert.Equal($"{under}:13", origins["optimizer.betas"].Origin.ToString());
         Assert.Equal($"{under}:13", origins["optimizer.name"].Origin.ToString());
         Assert.Equal($"{under}:4", origins["model.img_size"].Origin.ToString());

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Attention.Engine.Configuration;
+using Attention.Engine.Reporting;
 using Attention.Engine.Runs;
 using Attention.Engine.Runs.Report;
 using Xunit;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
+using Attention.Engine.Reporting;
 
 namespace Attention.Engine.Runs.Report;
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using Attention.Engine.Reporting;
 
 namespace Attention.Engine.Runs.Report;
 

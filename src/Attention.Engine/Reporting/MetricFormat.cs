@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Attention.Engine.Runs.Report;
+namespace Attention.Engine.Reporting;
 
 /// <summary>How metrics are called and written for people: shares as percent, large numbers with few digits.</summary>
 public static class MetricFormat
@@ -31,6 +31,14 @@ public static class MetricFormat
     public static string Value(string metric, double value) =>
         IsShare(metric) ? $"{(value * 100).ToString("0.0", CultureInfo.InvariantCulture)} %" : Number(value);
 
+    /// <summary>A metric as it stands in a line of progress: <c>top1 71.2 %</c>, <c>512 images/s</c>, <c>wait 1.0 %</c>.</summary>
+    public static string Phrase(string metric, double value) => Quantity(metric) switch
+    {
+        var rate when rate.EndsWith("_per_second", StringComparison.Ordinal) => $"{Value(metric, value)} {rate[..^"_per_second".Length]}/s",
+        "data_wait" => $"wait {Value(metric, value)}",
+        var name => $"{name} {Value(metric, value)}",
+    };
+
     /// <summary>About four significant digits: <c>0.1234</c>, <c>12.34</c>, <c>1,234</c>, <c>1.5e-5</c>.</summary>
     public static string Number(double value) => Math.Abs(value) switch
     {
@@ -42,6 +50,11 @@ public static class MetricFormat
         < 1000 => value.ToString("0.#", CultureInfo.InvariantCulture),
         _ => value.ToString("#,0", CultureInfo.InvariantCulture),
     };
+
+    /// <summary><c>0:42</c>, <c>12:05</c>, <c>1:02:05</c>.</summary>
+    public static string Clock(TimeSpan time) => time.TotalHours < 1
+        ? $"{(int)time.TotalMinutes}:{time.Seconds:00}"
+        : $"{(int)time.TotalHours}:{time.Minutes:00}:{time.Seconds:00}";
 
     /// <summary><c>42 s</c>, <c>3 min 20 s</c>, <c>2 h 5 min</c>.</summary>
     public static string Duration(double seconds)
