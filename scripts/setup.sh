@@ -116,6 +116,7 @@ else
   esac
 fi
 say "tensor library: $flavour ($why)"
+echo "$flavour" >"$artifacts/flavour"
 
 # --- what the system flavour needs -----------------------------------------------------------
 triplet=$(uname -m)-linux-gnu
@@ -168,21 +169,19 @@ look_for_missing() {
   missing=${missing# }
 }
 
-# Runs a command as root, or says which one to run.
+can_be_root() {
+  [ "$(id -u)" = 0 ] || { command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; }
+}
+
 as_root() {
-  if [ "$(id -u)" = 0 ]; then
-    "$@"
-  elif command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
-    sudo "$@"
-  else
-    return 77
-  fi
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
 install_packages() {
-  command="apt-get install -y --no-install-recommends $missing"
+  command="apt-get update && apt-get install -y --no-install-recommends $missing"
   command -v apt-get >/dev/null || fail 2 "missing: $missing (the names of the Debian packages)" \
     "Install what your system calls them: libtorch (or set LIBTORCH to its folder), cmake, make, g++, libjpeg-turbo's turbojpeg, libpng, libwebp, each with headers."
+  can_be_root || fail 2 "missing: $missing" "Run as root, then start again: $command"
   say "installing $missing"
   began=$(date +%s)
   # The packages of .NET come over the network in the meantime. A failure shows again in the build.
@@ -196,9 +195,7 @@ install_packages() {
       -o DPkg::Lock::Timeout=120 -o DPkg::Options::=--force-unsafe-io $missing && sync
   } >>"$log" 2>&1 || status=$?
   wait "$restore" || :
-  if [ $status = 77 ]; then
-    fail 2 "missing: $missing; installing them needs root" "Run as root: apt-get update && $command   and then this again."
-  elif [ $status != 0 ]; then
+  if [ $status != 0 ]; then
     tail -n 5 "$log" >&2
     fail 2 "the packages could not be installed: $missing" "Read artifacts/setup.log, then run as root: $command"
   fi
@@ -215,7 +212,7 @@ choose_blas() {
     if [ ! "$link" -ef "$wanted" ]; then
       command="update-alternatives --set $name-$triplet $wanted"
       # shellcheck disable=SC2086
-      if as_root $command >>"$log" 2>&1; then
+      if can_be_root && as_root $command >>"$log" 2>&1; then
         say "$name is now OpenBLAS with OpenMP (to undo: update-alternatives --auto $name-$triplet)"
       else
         say "note: $name is a slower BLAS; to choose the fast one, run as root: $command"
@@ -262,6 +259,5 @@ else
   [ "$(cat "$artifacts/device" 2>/dev/null)" = "$device" ] || echo "$device" >"$artifacts/device"
 fi
 
-echo "$flavour" >"$artifacts/flavour"
 printf '%s\n%s' "$(environment)" "$needed_files" >"$stamp"
 say "ready in $(seconds "$start")"
