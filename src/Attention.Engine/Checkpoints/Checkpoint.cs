@@ -24,14 +24,14 @@ public sealed record CheckpointManifest
 
 /// <summary>
 /// A folder with everything that training goes on from: <c>model.safetensors</c>, <c>optimizer.safetensors</c>,
-/// <c>random.bin</c> and <c>manifest.json</c>. It is written under a temporary name and renamed, so that it is there whole
+/// <c>random.json</c> and <c>manifest.json</c>. It is written under a temporary name and renamed, so that it is there whole
 /// or not at all.
 /// </summary>
 public static class Checkpoint
 {
     public const string ModelFile = "model.safetensors";
     public const string OptimizerFile = "optimizer.safetensors";
-    public const string RandomFile = "random.bin";
+    public const string RandomFile = "random.json";
     public const string ManifestFile = "manifest.json";
 
     /// <summary>Writes the checkpoint <paramref name="folder"/>; one that stood there before stays until the new one is whole.</summary>
@@ -43,11 +43,12 @@ public static class Checkpoint
         Directory.CreateDirectory(temporary);
         try
         {
+            using var scope = NewDisposeScope();
             var sums = new Dictionary<string, string>
             {
                 [ModelFile] = Write(temporary, ModelFile, stream => SafeTensors.Write(stream, trainer.Task.Model.state_dict(), new Dictionary<string, string> { ["format"] = "pt" })),
-                [OptimizerFile] = Write(temporary, OptimizerFile, stream => SafeTensors.Write(stream, trainer.Optimizer.State())),
-                [RandomFile] = Write(temporary, RandomFile, stream => stream.Write(GeneratorState.Save())),
+                [OptimizerFile] = Write(temporary, OptimizerFile, stream => SafeTensors.Write(stream, trainer.Optimizer.StateTensors().Select(state => KeyValuePair.Create(state.Name, state.Tensor)))),
+                [RandomFile] = Write(temporary, RandomFile, stream => JsonSerializer.Serialize(stream, GeneratorState.Save().ToDictionary(), CheckpointJson.Default.DictionaryStringByteArray)),
             };
             var manifest = new CheckpointManifest { model = model, state = trainer.State, metrics = metrics, sha256 = sums };
             Write(temporary, ManifestFile, stream => JsonSerializer.Serialize(stream, manifest, CheckpointJson.Default.CheckpointManifest));
@@ -69,7 +70,7 @@ public static class Checkpoint
         using (var file = SafeTensors.Open(Checked(folder, manifest, OptimizerFile)))
         using (NewDisposeScope())
             trainer.Optimizer.LoadState(file.Entries.ToDictionary(entry => entry.Name, entry => file.Read(entry.Name)));
-        GeneratorState.Restore(File.ReadAllBytes(Checked(folder, manifest, RandomFile)));
+        GeneratorState.Restore(JsonSerializer.Deserialize(File.ReadAllText(Checked(folder, manifest, RandomFile)), CheckpointJson.Default.DictionaryStringByteArray)!);
         trainer.Restore(manifest.state);
         return manifest;
     }
@@ -150,4 +151,5 @@ public static class Checkpoint
 
 [JsonSourceGenerationOptions(WriteIndented = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
 [JsonSerializable(typeof(CheckpointManifest))]
+[JsonSerializable(typeof(Dictionary<string, byte[]>))]
 internal sealed partial class CheckpointJson : JsonSerializerContext;

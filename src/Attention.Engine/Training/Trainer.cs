@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Attention.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -24,14 +25,17 @@ public sealed record TrainerState
 }
 
 /// <summary>Trains: the loop, and nothing beside it. What else happens is hooks.</summary>
-public sealed class Trainer(TrainingTask task, IOptimizer optimizer, LearningRate schedule, int epochs, double? clipGradientNorm, IReadOnlyList<TrainingHook> hooks)
+public sealed class Trainer(TrainingTask task, FusedOptimizer optimizer, Schedule schedule, int epochs, double? clipGradientNorm, IReadOnlyList<TrainingHook> hooks)
 {
     private readonly Stopwatch clock = new();
     private double earlierSeconds;
 
     public TrainingTask Task => task;
-    public IOptimizer Optimizer => optimizer;
+    public FusedOptimizer Optimizer => optimizer;
     public int Epochs => epochs;
+
+    /// <summary>The learning rate of the last step.</summary>
+    public double LearningRate { get; private set; }
 
     /// <summary>Where the run stands.</summary>
     public TrainerState State { get; private set; } = new();
@@ -109,18 +113,20 @@ public sealed class Trainer(TrainingTask task, IOptimizer optimizer, LearningRat
     {
         using var scope = NewDisposeScope();
         var metrics = new Dictionary<string, double>();
-        optimizer.LearningRate = schedule.At(State.Step);
-        optimizer.ZeroGradients();
+        LearningRate = schedule.At(State.Step);
+        foreach (var group in optimizer.Groups)
+            group.LearningRate = LearningRate;
+        optimizer.ZeroGrad();
         var loss = task.Loss(batch, metrics);
         double value = loss.item<float>();
         if (!double.IsFinite(value))
             throw new UserError($"the loss is {value} at step {State.Step + 1} (epoch {State.Epoch + 1}, batch {step + 1})",
                 "lower optimizer.lr, lengthen schedule.warmup_epochs or set clip_grad_norm; the last checkpoint is kept");
         loss.backward();
-        double? norm = clipGradientNorm is null ? null : optimizer.GradientNorm();
-        optimizer.Step(norm is { } n && n > clipGradientNorm ? clipGradientNorm.Value / (n + 1e-6) : 1);
+        double? norm = clipGradientNorm is null ? null : GradNorm.Total(optimizer.Parameters);
+        optimizer.Step(norm is { } n ? GradNorm.ClipScale(n, clipGradientNorm!.Value) : 1);
         State = State with { Step = State.Step + 1 };
-        return new StepResult(State.Epoch, step + 1, value, metrics, optimizer.LearningRate, norm, batch.Samples,
+        return new StepResult(State.Epoch, step + 1, value, metrics, LearningRate, norm, batch.Samples,
             Stopwatch.GetElapsedTime(start).TotalSeconds, waited);
     }
 

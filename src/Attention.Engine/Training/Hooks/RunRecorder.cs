@@ -58,7 +58,7 @@ public sealed class RunRecorder(RunFolder run, ExperimentConfig config, long par
     /// <summary>An epoch's means and measurements as one row.</summary>
     public static MetricRow Row(Trainer trainer, EpochResult result)
     {
-        var metrics = new Dictionary<string, double> { ["lr"] = trainer.Optimizer.LearningRate };
+        var metrics = new Dictionary<string, double> { ["lr"] = trainer.LearningRate };
         foreach (var (name, value) in result.Train)
             metrics[name is "images_per_second" or "data_wait" ? name : $"train/{name}"] = value;
         foreach (var (name, value) in result.Evaluation)

@@ -7,10 +7,10 @@ namespace Attention.Engine.Training;
 /// <param name="minimum">The rate at the end.</param>
 /// <param name="warmupSteps">Steps until the peak.</param>
 /// <param name="totalSteps">Steps of the whole run.</param>
-public sealed class LearningRate(double peak, double minimum, long warmupSteps, long totalSteps)
+public sealed class Schedule(double peak, double minimum, long warmupSteps, long totalSteps)
 {
     /// <summary>The schedule of a config.</summary>
-    public static LearningRate Of(ExperimentConfig config, int stepsPerEpoch) => new(
+    public static Schedule Of(ExperimentConfig config, int stepsPerEpoch) => new(
         config.optimizer.lr, config.schedule.min_lr,
         (long)Math.Round(config.schedule.warmup_epochs * stepsPerEpoch), (long)config.train.epochs * stepsPerEpoch);
 
