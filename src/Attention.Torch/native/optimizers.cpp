@@ -103,6 +103,7 @@ struct Master {
 struct AdamStep {
   float decay;         // 1 - lr * weight_decay
   float beta1, beta2;
+  float rest1, rest2;  // 1 - beta, from doubles: 1 - 0.999f is off by 5e-5 of itself
   float step_size;     // lr / (1 - beta1^step)
   float correction;    // 1 / sqrt(1 - beta2^step)
   float eps;
@@ -110,12 +111,11 @@ struct AdamStep {
 };
 
 ATT_SIMD void adamw_range(float* p, const float* g, float* m, float* v, int64_t n, AdamStep s) {
-  const float rest1 = 1 - s.beta1, rest2 = 1 - s.beta2;
 #pragma omp simd
   for (int64_t i = 0; i < n; i++) {
     const float grad = g[i] * s.grad_scale;
-    const float mean = m[i] * s.beta1 + grad * rest1;
-    const float square = v[i] * s.beta2 + grad * grad * rest2;
+    const float mean = m[i] * s.beta1 + grad * s.rest1;
+    const float square = v[i] * s.beta2 + grad * grad * s.rest2;
     m[i] = mean;
     v[i] = square;
     p[i] = p[i] * s.decay - s.step_size * (mean / (std::sqrt(square) * s.correction + s.eps));
@@ -164,6 +164,8 @@ void fused_adamw_(TensorList params, TensorList grads, TensorList exp_avgs, Tens
   const AdamStep s{static_cast<float>(1 - lr * weight_decay),
                    static_cast<float>(beta1),
                    static_cast<float>(beta2),
+                   static_cast<float>(1 - beta1),
+                   static_cast<float>(1 - beta2),
                    static_cast<float>(lr / (1 - std::pow(beta1, step))),
                    static_cast<float>(1 / std::sqrt(1 - std::pow(beta2, step))),
                    static_cast<float>(eps),
@@ -285,7 +287,7 @@ Tensor grad_norm(TensorList grads) {
 
   Tensors norms;
   for (const Tensor& grad : other)
-    norms.push_back(at::linalg_vector_norm(grad, 2, c10::nullopt, false, at::kDouble).to(other[0].device()));
+    norms.push_back(at::linalg_vector_norm(grad, 2, at::OptionalIntArrayRef(), false, at::kDouble).to(other[0].device()));
   norms.push_back(at::scalar_tensor(std::sqrt(sum), norms[0].options()));
   return at::linalg_vector_norm(at::stack(norms), 2);
 }

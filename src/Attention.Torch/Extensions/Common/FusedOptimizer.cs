@@ -21,6 +21,7 @@ public sealed class FusedParameterGroup(IEnumerable<(string Name, Tensor Paramet
 public abstract class FusedOptimizer : IDisposable
 {
     private const string StepSuffix = ".step";
+    private const string ForeignAdvice = "the checkpoint is of another model or optimizer, or incomplete: start without its optimizer state";
     private readonly string[] stateNames;
     private readonly Member[][] members;
 
@@ -57,7 +58,7 @@ public abstract class FusedOptimizer : IDisposable
                 foreach (var member in batchMembers)
                 {
                     member.Steps++;
-                    member.State ??= stateNames.Select(_ => ZerosLike(member.Parameter)).ToArray();
+                    member.State ??= stateNames.Select(_ => ZerosLike(member.Parameter).DetachFromDisposeScope()).ToArray();
                 }
                 var state = Enumerable.Range(0, stateNames.Length).Select(n => batchMembers.Select(m => m.State![n]).ToArray()).ToArray();
                 Update(Groups[i], batchMembers.Select(m => m.Parameter).ToArray(), batch.Select(pair => pair.Gradient!).ToArray(), state, batch.Key + 1, gradScale);
@@ -86,35 +87,39 @@ public abstract class FusedOptimizer : IDisposable
     }
 
     /// <summary>Takes over a state that <see cref="StateTensors"/> gave. Values are copied; parameters without an entry start anew.</summary>
-    /// <exception cref="UserError">A tensor is missing or has another shape, or one belongs to no parameter.</exception>
+    /// <exception cref="UserError">A tensor is missing or has another shape, or one belongs to no parameter; nothing has changed then.</exception>
     public void LoadState(IReadOnlyDictionary<string, Tensor> state)
     {
         using var scope = NewDisposeScope();
         using var mode = no_grad();
         var unused = new HashSet<string>(state.Keys);
+        var loaded = new Dictionary<Member, (Tensor[] State, long Steps)>();
+        foreach (var member in members.SelectMany(group => group))
+        {
+            if (!unused.Remove(member.Name + StepSuffix))
+                continue;
+            var tensors = stateNames.Select(name => Find($"{member.Name}.{name}", member.Parameter)).ToArray();
+            loaded[member] = (tensors, state[member.Name + StepSuffix].item<long>());
+        }
+        if (unused.Count > 0)
+            throw new UserError($"the optimizer state '{unused.Order().First()}' belongs to no parameter", ForeignAdvice);
+
         foreach (var member in members.SelectMany(group => group))
         {
             member.Forget();
-            if (!state.TryGetValue(member.Name + StepSuffix, out var steps))
-                continue;
-            unused.Remove(member.Name + StepSuffix);
-            var loaded = new Tensor[stateNames.Length];
-            for (int n = 0; n < stateNames.Length; n++)
-            {
-                var name = $"{member.Name}.{stateNames[n]}";
-                unused.Remove(name);
-                if (!state.TryGetValue(name, out var source))
-                    throw new UserError($"the optimizer state has no '{name}'", "the checkpoint is incomplete or of another optimizer: start without its optimizer state");
-                if (!source.shape.SequenceEqual(member.Parameter.shape))
-                    throw new UserError($"the optimizer state '{name}' has shape ({string.Join(", ", source.shape)}), its parameter ({string.Join(", ", member.Parameter.shape)})",
-                        "the checkpoint is of another model: start without its optimizer state");
-                loaded[n] = ZerosLike(member.Parameter).copy_(source);
-            }
-            member.State = loaded;
-            member.Steps = steps.item<long>();
+            if (loaded.TryGetValue(member, out var found))
+                (member.State, member.Steps) = (Array.ConvertAll(found.State, t => t.DetachFromDisposeScope()), found.Steps);
         }
-        if (unused.Count > 0)
-            throw new UserError($"the optimizer state '{unused.Order().First()}' belongs to no parameter", "the checkpoint is of another model or optimizer: start without its optimizer state");
+
+        Tensor Find(string name, Tensor parameter)
+        {
+            unused.Remove(name);
+            if (!state.TryGetValue(name, out var source))
+                throw new UserError($"the optimizer state has no '{name}'", ForeignAdvice);
+            if (!source.shape.SequenceEqual(parameter.shape))
+                throw new UserError($"the optimizer state '{name}' has shape ({string.Join(", ", source.shape)}), its parameter ({string.Join(", ", parameter.shape)})", ForeignAdvice);
+            return ZerosLike(parameter).copy_(source);
+        }
     }
 
     public void Dispose()
@@ -129,7 +134,7 @@ public abstract class FusedOptimizer : IDisposable
 
     // State is fp32 at least: running averages of half precision lose small gradients.
     private static Tensor ZerosLike(Tensor parameter) =>
-        (parameter.dtype == ScalarType.Float64 ? parameter.zeros_like() : parameter.zeros_like(ScalarType.Float32)).DetachFromDisposeScope();
+        parameter.dtype == ScalarType.Float64 ? parameter.zeros_like() : parameter.zeros_like(ScalarType.Float32);
 
     private sealed class Member(string name, Tensor parameter)
     {
