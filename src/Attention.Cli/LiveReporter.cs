@@ -16,7 +16,7 @@ internal sealed class LiveReporter : IRunReporter
     private long last;
     private bool shown;
 
-    private LiveReporter(IAnsiConsole console) => this.console = console;
+    internal LiveReporter(IAnsiConsole console) => this.console = console;
 
     /// <summary>A live bar where a person watches, plain lines elsewhere.</summary>
     public static IRunReporter For(Terminal terminal) => terminal.IsLive ? new LiveReporter(terminal.Console) : new TextReporter(terminal.Out);
