@@ -1,0 +1,356 @@
+using System.Runtime.CompilerServices;
+using Attention.Torch.Native;
+using TorchSharp.Utils;
+
+namespace TorchSharp;
+
+public static partial class torch
+{
+    /// <summary>
+    /// An n-dimensional array of libtorch. It owns one reference to libtorch's tensor, which ends with <see cref="Dispose()"/>,
+    /// with the dispose scope it was made in, or, late, with the garbage collector.
+    /// </summary>
+    /// <remarks>
+    /// Members with the name of a PyTorch operator are that operator: its arguments, broadcasting, gradients and errors.
+    /// Names that end in an underscore change the tensor in place and return it.
+    /// </remarks>
+    public partial class Tensor : IDisposable
+    {
+        private static long totalCount;
+        private static long peakCount;
+
+        private nint handle;
+        internal DisposeScope? scope;
+        internal int scopeIndex;
+
+        internal Tensor(nint handle)
+        {
+            this.handle = handle;
+            long count = Interlocked.Increment(ref totalCount);
+            if (count > peakCount)
+                peakCount = count;
+            DisposeScopeManager.OfThread.Created(this);
+        }
+
+        internal static Tensor FromHandle(nint handle) => new(handle);
+
+        /// <summary>A tensor that owns the given native handle.</summary>
+        public static Tensor UnsafeCreateTensor(IntPtr handle) => new(handle);
+
+        ~Tensor() => Dispose(false);
+
+        public void Dispose()
+        {
+            Dispose(true);
+            GC.SuppressFinalize(this);
+        }
+
+        protected virtual void Dispose(bool disposing)
+        {
+            var old = Interlocked.Exchange(ref handle, 0);
+            if (old == 0)
+                return;
+            Interlocked.Decrement(ref totalCount);
+            NativeMethods.att_tensor_release(old);
+            if (!disposing)
+                return;
+            if (scope is { } owner)
+            {
+                owner.Remove(this);
+                DisposeScopeManager.Statistics.TensorStatistics.DisposedInScopeCount++;
+            }
+            else
+                DisposeScopeManager.Statistics.TensorStatistics.DisposedOutsideScopeCount++;
+        }
+
+        /// <summary>The number of tensors alive in the process.</summary>
+        public static long TotalCount => totalCount;
+
+        /// <summary>The largest number of tensors that were alive at once.</summary>
+        public static long PeakCount => peakCount;
+
+        /// <summary>The name that error messages and module listings use.</summary>
+        public string? name { get; set; }
+
+        /// <summary>The native handle.</summary>
+        /// <exception cref="ObjectDisposedException">The tensor was disposed.</exception>
+        public IntPtr Handle
+        {
+            [MethodImpl(MethodImplOptions.AggressiveInlining)]
+            get
+            {
+                var current = handle;
+                if (current == 0)
+                    ThrowDisposed();
+                return current;
+            }
+        }
+
+        private void ThrowDisposed() =>
+            throw new ObjectDisposedException(name is null ? "Tensor" : $"Tensor '{name}'",
+                $"{(name is null ? "a tensor" : $"tensor '{name}'")} was used after it was disposed: move it out of its dispose scope, or dispose it later");
+
+        public bool IsInvalid => handle == 0;
+
+        /// <summary>Gives the native reference to the caller: the object is as if disposed.</summary>
+        public IntPtr DecoupleFromNativeHandle()
+        {
+            var old = Handle;
+            DetachFromDisposeScope();
+            Interlocked.Exchange(ref handle, 0);
+            Interlocked.Decrement(ref totalCount);
+            GC.SuppressFinalize(this);
+            return old;
+        }
+
+        /// <summary>Hands the tensor to the scope around the one that owns it.</summary>
+        public Tensor MoveToOuterDisposeScope()
+        {
+            scope?.MoveToOuter(this);
+            return this;
+        }
+
+        /// <summary>Takes the tensor out of all scopes: from now on its holder disposes it.</summary>
+        public Tensor DetachFromDisposeScope()
+        {
+            scope?.Detach(this);
+            return this;
+        }
+
+        /// <summary>Hands the tensor to another scope, whichever owns it now.</summary>
+        public Tensor MoveToOtherDisposeScope(DisposeScope? other)
+        {
+            if (scope is { } owner)
+                owner.MoveToOther(other, this);
+            else
+                other?.Attach(this);
+            return this;
+        }
+
+        /// <summary>Hands the tensor to the scope that owns another tensor.</summary>
+        public Tensor MoveToOtherDisposeScope(Tensor other) => MoveToOtherDisposeScope(other.scope);
+
+        // --- what it is --------------------------------------------------------------------------
+
+        public ScalarType dtype => Keep((ScalarType)NativeMethods.att_tensor_dtype(Handle));
+
+        public Device device
+        {
+            get
+            {
+                long packed = Keep(NativeMethods.att_tensor_device(Handle));
+                return packed == 0xffffffff ? CPU : new Device((DeviceType)(packed >> 32), (int)packed);
+            }
+        }
+
+        public DeviceType device_type => (DeviceType)(Keep(NativeMethods.att_tensor_device(Handle)) >> 32);
+        public int device_index => (int)Keep(NativeMethods.att_tensor_device(Handle));
+        public bool is_cuda => device_type == DeviceType.CUDA;
+        public bool is_meta => device_type == DeviceType.META;
+        public bool is_cpu() => device_type == DeviceType.CPU;
+        public bool is_sparse => Keep(NativeMethods.att_tensor_layout(Handle)) == (int)layout.sparse_coo;
+
+        /// <summary>The number of dimensions.</summary>
+        public long ndim => Keep(NativeMethods.att_tensor_dim(Handle));
+        public long dim() => ndim;
+        public long numel() => Keep(NativeMethods.att_tensor_numel(Handle));
+        public long NumberOfElements => numel();
+
+        /// <summary>Bytes of one element.</summary>
+        public long ElementSize => Keep(NativeMethods.att_tensor_element_size(Handle));
+        public long element_size() => ElementSize;
+        public long itemsize => ElementSize;
+
+        public unsafe long[] shape
+        {
+            get
+            {
+                var sizes = new long[ndim];
+                fixed (long* p = sizes)
+                    NativeMethods.Check(NativeMethods.att_tensor_sizes(Handle, p), "shape");
+                return Keep(sizes);
+            }
+        }
+
+        public long[] size() => shape;
+        public long size(int dim) => shape[dim < 0 ? dim + (int)ndim : dim];
+
+        public unsafe long[] stride()
+        {
+            var strides = new long[ndim];
+            fixed (long* p = strides)
+                NativeMethods.Check(NativeMethods.att_tensor_strides(Handle, p), "stride");
+            return Keep(strides);
+        }
+
+        public long stride(int dim) => stride()[dim < 0 ? dim + (int)ndim : dim];
+        public long storage_offset() => Keep(NativeMethods.att_tensor_storage_offset(Handle));
+        public bool is_contiguous() => Keep(NativeMethods.Check(NativeMethods.att_tensor_is_contiguous(Handle, 0), "is_contiguous")) != 0;
+        public bool is_pinned() => Keep(NativeMethods.Check(NativeMethods.att_tensor_is_pinned(Handle), "is_pinned")) != 0;
+        public bool is_integral() => dtype <= ScalarType.Int64;
+        public bool is_quantized() => dtype is ScalarType.QInt8 or ScalarType.QUInt8 or ScalarType.QInt32;
+
+        // The finalizer must not run between reading the handle and native code's use of it.
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private T Keep<T>(T value)
+        {
+            GC.KeepAlive(this);
+            return value;
+        }
+
+        // --- gradients ---------------------------------------------------------------------------
+
+        public bool requires_grad
+        {
+            get => Keep(NativeMethods.Check(NativeMethods.att_tensor_requires_grad(Handle), "requires_grad")) != 0;
+            set => Keep(NativeMethods.Check(NativeMethods.att_tensor_set_requires_grad(Handle, value ? 1 : 0), "requires_grad"));
+        }
+
+        public Tensor requires_grad_(bool requires_grad = true)
+        {
+            this.requires_grad = requires_grad;
+            return this;
+        }
+
+        public Tensor with_requires_grad(bool requires_grad = true) => requires_grad_(requires_grad);
+
+        public bool is_leaf => Keep(NativeMethods.Check(NativeMethods.att_tensor_is_leaf(Handle), "is_leaf")) != 0;
+
+        public void retain_grad() => Keep(NativeMethods.Check(NativeMethods.att_tensor_retain_grad(Handle), "retain_grad"));
+
+        /// <summary>The accumulated gradient, or null. Each reading gives a new object over the same tensor.</summary>
+        public Tensor? grad
+        {
+            get
+            {
+                var found = Keep(NativeMethods.att_tensor_grad(Handle));
+                return found == 0 ? null : new Tensor(found);
+            }
+            set
+            {
+                NativeMethods.Check(NativeMethods.att_tensor_set_grad(Handle, value is null ? 0 : value.Handle), "grad");
+                GC.KeepAlive(value);
+                GC.KeepAlive(this);
+            }
+        }
+
+        /// <summary>Gradients of this scalar with respect to every leaf that it depends on.</summary>
+        public void backward() => autograd.backward(this);
+
+        public void backward(IList<Tensor>? grad_tensors = null, bool retain_graph = false, bool create_graph = false, IList<Tensor>? inputs = null) =>
+            autograd.backward(this, grad_tensors!, retain_graph, create_graph, inputs!);
+
+        // --- moving and converting ---------------------------------------------------------------
+
+        private Tensor Converted(Tensor result, bool disposeAfter)
+        {
+            if (disposeAfter && !ReferenceEquals(result, this))
+                Dispose();
+            return result;
+        }
+
+        /// <summary>The tensor with another type of element. With <paramref name="copy"/> false, itself where nothing changes.</summary>
+        public Tensor to_type(ScalarType type, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
+            dtype == type && !copy ? alias() : Converted(Aten.Call("to.dtype", this, type, non_blocking, copy), disposeAfter);
+
+        public Tensor to(ScalarType type, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
+            to_type(type, copy, disposeAfter, non_blocking);
+
+        public Tensor to(ScalarType type, Device device, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
+            Converted(Aten.Call("to.device", this, device, type, non_blocking, copy), disposeAfter);
+
+        public Tensor to(Device device, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
+            to(dtype, device, copy, disposeAfter, non_blocking);
+
+        public Tensor to(DeviceType deviceType, int deviceIndex = -1, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
+            to(new Device(deviceType, deviceIndex), copy, disposeAfter, non_blocking);
+
+        public Tensor to(string device, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
+            to(new Device(device), copy, disposeAfter, non_blocking);
+
+        public Tensor to(Tensor other, bool non_blocking = false) => to(other.dtype, other.device, non_blocking: non_blocking);
+
+        public Tensor type(ScalarType dtype) => to_type(dtype);
+        public Tensor type(Func<Tensor, Tensor> typeFunc) => typeFunc(this);
+        public Tensor cpu() => to(CPU);
+        public Tensor cuda(Device? device = null, bool non_blocking = false) => to(device ?? CUDA, non_blocking: non_blocking);
+        public Tensor mps(bool non_blocking = false) => to(MPS, non_blocking: non_blocking);
+        public Tensor @bool() => to_type(ScalarType.Bool);
+        public Tensor @byte() => to_type(ScalarType.Byte);
+        public Tensor @char() => to_type(ScalarType.Int8);
+        public Tensor @short() => to_type(ScalarType.Int16);
+        public Tensor @int() => to_type(ScalarType.Int32);
+        public Tensor @long() => to_type(ScalarType.Int64);
+        public Tensor half() => to_type(ScalarType.Float16);
+        public Tensor bfloat16() => to_type(ScalarType.BFloat16);
+        public Tensor @float() => to_type(ScalarType.Float32);
+        public Tensor @double() => to_type(ScalarType.Float64);
+        public Tensor cfloat() => to_type(ScalarType.ComplexFloat32);
+        public Tensor cdouble() => to_type(ScalarType.ComplexFloat64);
+
+        // --- reading and writing elements --------------------------------------------------------
+
+        /// <summary>The first element of a dense tensor on the CPU.</summary>
+        /// <exception cref="InvalidOperationException">The tensor is on another device.</exception>
+        internal unsafe void* DataPointer()
+        {
+            if (device_type != DeviceType.CPU)
+                throw new InvalidOperationException($"reading elements needs a tensor on the CPU, not on {device}: call cpu() first");
+            return (void*)NativeMethods.Check((nint)NativeMethods.att_tensor_data(Handle), numel() == 0 ? "empty tensor" : "data");
+        }
+
+        /// <summary>Elements in row-major order, whatever the strides.</summary>
+        public TensorAccessor<T> data<T>() where T : unmanaged => new(this);
+
+        /// <summary>The bytes of a contiguous tensor on the CPU, not copied: the span is valid while the tensor is.</summary>
+        public unsafe Span<byte> bytes
+        {
+            get
+            {
+                if (!is_contiguous())
+                    throw new InvalidOperationException("bytes needs a contiguous tensor: call contiguous() first");
+                long length = numel() * ElementSize;
+                if (length > int.MaxValue)
+                    throw new InvalidOperationException($"a tensor of {length} bytes does not fit in a span: read it in parts");
+                return length == 0 ? [] : new Span<byte>(DataPointer(), (int)length);
+            }
+            set
+            {
+                if (value.Length != bytes.Length)
+                    throw new ArgumentException($"{value.Length} bytes for a tensor of {bytes.Length}");
+                value.CopyTo(bytes);
+            }
+        }
+
+        /// <summary>The value of a tensor with one element, converted to <typeparamref name="T"/> where that loses no kind.</summary>
+        public T item<T>() where T : unmanaged
+        {
+            if (numel() != 1)
+                throw new InvalidOperationException($"item needs a tensor with one element, not of shape ({string.Join(", ", shape)})");
+            using var source = device_type == DeviceType.CPU ? alias() : cpu();
+            return TensorAccessor<T>.ReadOne(source);
+        }
+
+        public Scalar ToScalar()
+        {
+            if (numel() != 1)
+                throw new InvalidOperationException($"ToScalar needs a tensor with one element, not of shape ({string.Join(", ", shape)})");
+            return dtype switch
+            {
+                ScalarType.Bool => item<bool>(),
+                ScalarType.ComplexFloat32 => item<(float, float)>(),
+                ScalarType.ComplexFloat64 => item<System.Numerics.Complex>(),
+                ScalarType.Float64 => item<double>(),
+                ScalarType.Float32 => item<float>(),
+                ScalarType.Float16 => item<Half>(),
+                ScalarType.BFloat16 => item<BFloat16>(),
+                _ => item<long>(),
+            };
+        }
+
+        /// <summary>Two objects are equal when they are the same tensor of libtorch.</summary>
+        public bool Equals(Tensor target) => target is not null && handle == target.handle;
+        public override bool Equals(object? obj) => obj is Tensor target && Equals(target);
+        public override int GetHashCode() => handle.GetHashCode();
+    }
+}
