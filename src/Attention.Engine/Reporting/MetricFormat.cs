@@ -26,7 +26,12 @@ public static class MetricFormat
     /// <summary><c>train</c> of <c>train/loss</c>; empty where there is no slash.</summary>
     public static string Source(string metric) => metric[..Math.Max(0, metric.LastIndexOf('/'))];
 
-    public static string Title(string metric) => titles.GetValueOrDefault(Quantity(metric)) ?? Quantity(metric).Replace('_', ' ');
+    /// <summary>The heading of a chart: <c>Top-1 accuracy</c>, <c>Gradient norm</c>.</summary>
+    public static string Title(string metric)
+    {
+        var name = Quantity(metric);
+        return titles.GetValueOrDefault(name) ?? $"{char.ToUpperInvariant(name[0])}{name[1..].Replace('_', ' ')}";
+    }
 
     public static bool IsShare(string metric) => shares.Contains(Quantity(metric));
 

@@ -13,7 +13,12 @@ public class ReporterTests
 
     private static readonly MetricRow row = new(3, 120, 36.5, new Dictionary<string, double>
     {
-        ["train/loss"] = 0.8, ["train/top1"] = 0.7, ["lr"] = 1e-4, ["images_per_second"] = 512, ["val/loss"] = 0.75, ["val/top1"] = 0.76,
+        ["train/loss"] = 0.8,
+        ["train/top1"] = 0.7,
+        ["lr"] = 1e-4,
+        ["images_per_second"] = 512,
+        ["val/loss"] = 0.75,
+        ["val/top1"] = 0.76,
     });
 
     [Fact]

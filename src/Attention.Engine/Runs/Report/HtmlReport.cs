@@ -49,7 +49,8 @@ public static class HtmlReport
 
     private static string Subtitle(RunSummary summary)
     {
-        var facts = new[] { summary.model, summary.task.Replace('_', ' '), summary.device, summary.started.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture) };
+        var started = summary.started.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
+        var facts = new[] { summary.model, summary.task.Replace('_', ' '), summary.device, started };
         var status = $"<span class=\"status {Encode(summary.status)}\">{Encode(summary.status)}</span>";
         var error = summary.error is null ? "" : $"<p class=\"failed\">{Encode(summary.error)}</p>";
         return $"<p>{string.Join(" · ", facts.Select(Encode))} · {status}</p>{error}";
@@ -70,8 +71,8 @@ public static class HtmlReport
 
     private static void Charts(StringBuilder html, IReadOnlyList<MetricRow> rows)
     {
-        var points = rows.SelectMany(row => row.Metrics.Where(each => double.IsFinite(each.Value)).Select(each => (metric: each.Key, x: row.Epoch, y: each.Value)));
-        var charts = points.GroupBy(point => MetricFormat.Quantity(point.metric))
+        var points = rows.SelectMany(row => row.Metrics.Select(each => (metric: each.Key, x: row.Epoch, y: each.Value)));
+        var charts = points.Where(point => double.IsFinite(point.y)).GroupBy(point => MetricFormat.Quantity(point.metric))
             .OrderBy(chart => Array.IndexOf(order, chart.Key) is >= 0 and var place ? place : order.Length).ThenBy(chart => chart.Key);
         html.Append("<div class=\"charts\">\n");
         foreach (var chart in charts)

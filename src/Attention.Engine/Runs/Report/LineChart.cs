@@ -40,7 +40,10 @@ public sealed class LineChart
         var html = new StringBuilder();
         html.Append($"<div class=\"chart\" data-points=\"{WebUtility.HtmlEncode(Data())}\">");
         if (curves.Any(curve => curve.Name != ""))
-            html.Append($"<span class=\"legend\">{string.Concat(curves.Select(curve => $"<i class=\"{Colour(curve)}\"></i>{WebUtility.HtmlEncode(curve.Name)}"))}</span>");
+        {
+            var names = curves.Select(curve => $"<i class=\"{Colour(curve)}\"></i>{WebUtility.HtmlEncode(curve.Name)}");
+            html.Append($"<span class=\"legend\">{string.Concat(names)}</span>");
+        }
         var title = WebUtility.HtmlEncode(MetricFormat.Title(metric));
         html.Append($"<h3>{title}</h3><svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"{title} over the epochs\">");
         foreach (var tick in ticksY)
