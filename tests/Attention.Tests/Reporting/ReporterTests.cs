@@ -57,7 +57,7 @@ public class ReporterTests
         var text = new StringWriter();
         var console = AnsiConsole.Create(new() { Out = new AnsiConsoleOutput(text), Ansi = AnsiSupport.Yes, ColorSystem = ColorSystemSupport.NoColors });
         console.Profile.Width = 120;
-        using (var reporter = new LiveReporter(console))
+        using (var reporter = new LiveReporter(console, TimeSpan.FromHours(1)))
         {
             reporter.Progress(progress);
             // Too soon to be shown, but for the last step.
