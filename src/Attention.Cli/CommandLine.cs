@@ -13,6 +13,7 @@ public static class CommandLine
 {
     private static readonly Dictionary<string, string> groups = new()
     {
+        ["bench"] = "Measure speed and memory",
         ["config"] = "Show and check configurations",
         ["data"] = "Make and check data sets",
     };
