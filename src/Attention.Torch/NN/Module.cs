@@ -321,7 +321,7 @@ public static partial class torch
             public static void save_state_dict(BinaryWriter writer, Dictionary<string, Tensor> sd, IList<string>? skip = null)
             {
                 var entries = sd.Where(pair => skip is null || !skip.Contains(pair.Key)).ToList();
-                writer.WriteLeb128(entries.Count);
+                writer.Write7BitEncodedInt64(entries.Count);
                 foreach (var (key, tensor) in entries)
                 {
                     writer.Write(key);
@@ -352,7 +352,7 @@ public static partial class torch
             public virtual Module load(BinaryReader reader, bool strict = true, IList<string>? skip = null, Dictionary<string, bool>? loadedParameters = null)
             {
                 var target = state_dict();
-                long count = reader.ReadLeb128();
+                long count = reader.Read7BitEncodedInt64();
                 if (strict && count != target.Count)
                     throw new ArgumentException($"{GetName()} has {target.Count} tensors in its state dict, the file has {count}");
                 for (long i = 0; i < count; i++)
@@ -361,7 +361,7 @@ public static partial class torch
                     bool found = target.TryGetValue(key, out var tensor);
                     if (!found && strict)
                         throw new ArgumentException($"{GetName()} has no '{key}', which is in the file");
-                    TensorExtensionMethods.ReadInto(found && skip?.Contains(key) != true ? tensor : null, reader, key);
+                    TensorFormat.ReadInto(found && skip?.Contains(key) != true ? tensor : null, reader, key);
                     loadedParameters?.Add(key, found);
                 }
                 return this;
