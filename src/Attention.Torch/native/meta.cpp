@@ -22,7 +22,27 @@ at::Tensor meta_convolution(const at::Tensor& input, const at::Tensor& weight, c
   return at::empty(sizes, input.options());
 }
 
-TORCH_LIBRARY_IMPL(aten, Meta, m) { m.impl("convolution_overrideable", meta_convolution); }
+using ThreeTensors = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
+
+ThreeTensors meta_layer_norm(const at::Tensor& input, c10::SymIntArrayRef normalized_shape,
+                             const c10::optional<at::Tensor>&, const c10::optional<at::Tensor>&, double) {
+  auto sizes = input.sizes().vec();
+  for (size_t i = 0; i < normalized_shape.size(); i++) sizes[sizes.size() - 1 - i] = 1;
+  return {at::empty_like(input), at::empty(sizes, input.options()), at::empty(sizes, input.options())};
+}
+
+ThreeTensors meta_batch_norm(const at::Tensor& input, const c10::optional<at::Tensor>&, const c10::optional<at::Tensor>&,
+                             const c10::optional<at::Tensor>&, const c10::optional<at::Tensor>&, bool training, double,
+                             double) {
+  const int64_t kept = training ? input.size(1) : 0;
+  return {at::empty_like(input), at::empty({kept}, input.options()), at::empty({kept}, input.options())};
+}
+
+TORCH_LIBRARY_IMPL(aten, Meta, m) {
+  m.impl("convolution_overrideable", meta_convolution);
+  m.impl("native_layer_norm", meta_layer_norm);
+  m.impl("native_batch_norm", meta_batch_norm);
+}
 
 }  // namespace
 
