@@ -12,7 +12,9 @@ public static partial class torch
 
     /// <summary>The type of element of new tensors of real numbers.</summary>
     public static ScalarType get_default_dtype() => defaultType;
-    public static void set_default_dtype(ScalarType dtype) => defaultType = dtype;
+    public static void set_default_dtype(ScalarType dtype) =>
+        defaultType = is_floating_point(dtype) ? dtype : throw new ArgumentException($"only a floating-point type can be the default, not {dtype}");
+    public static void set_default_tensor_type(Tensor t) => set_default_dtype(t.dtype);
     public static Device get_default_device() => defaultDevice;
     public static void set_default_device(Device device) => defaultDevice = device;
     public static void set_default_device(string device) => defaultDevice = new Device(device);
@@ -98,18 +100,26 @@ public static partial class torch
     public static Tensor randperm(long n, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null) =>
         Finish(Aten.Call("randperm.generator(n,generator,dtype,device)", n, generator, dtype ?? ScalarType.Int64, device ?? defaultDevice), requires_grad, null);
 
+    /// <summary>A tensor over the elements of a file. Where <paramref name="shared"/>, what is written to it is written to the file.</summary>
+    public static Tensor from_file(string filename, bool? shared = null, long? size = 0, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
+        Finish(Aten.Call("from_file(filename,shared,size,dtype,device)", filename, shared, size, dtype ?? defaultType, device ?? defaultDevice), requires_grad, null);
+
+    /// <summary>A sparse tensor: <paramref name="values"/> (N, ...) at <paramref name="indices"/> (D, N).</summary>
+    public static Tensor sparse_coo_tensor(Tensor indices, Tensor values, long[] size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
+        Finish(Aten.Call("sparse_coo_tensor.indices_size(indices,values,size,dtype,device)", indices, values, size, dtype ?? values.dtype, device ?? values.device), requires_grad, names);
+
     // --- the shape and type of another tensor ----------------------------------------------------
 
-    private static Tensor Like(string name, Tensor input, ScalarType? dtype, Device? device, bool requires_grad) =>
-        Finish(Aten.Call(name, input, dtype ?? input.dtype, device ?? input.device), requires_grad, null);
+    private static Tensor Like(string name, Tensor input, ScalarType? dtype, Device? device, bool requires_grad, string[]? names = null) =>
+        Finish(Aten.Call(name, input, dtype ?? input.dtype, device ?? input.device), requires_grad, names);
 
-    public static Tensor empty_like(Tensor input, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) => Like("empty_like(self,dtype,device)", input, dtype, device, requires_grad);
-    public static Tensor zeros_like(Tensor input, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) => Like("zeros_like(self,dtype,device)", input, dtype, device, requires_grad);
-    public static Tensor ones_like(Tensor input, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) => Like("ones_like(self,dtype,device)", input, dtype, device, requires_grad);
+    public static Tensor empty_like(Tensor input, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) => Like("empty_like(self,dtype,device)", input, dtype, device, requires_grad, names);
+    public static Tensor zeros_like(Tensor input, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) => Like("zeros_like(self,dtype,device)", input, dtype, device, requires_grad, names);
+    public static Tensor ones_like(Tensor input, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) => Like("ones_like(self,dtype,device)", input, dtype, device, requires_grad, names);
     public static Tensor rand_like(Tensor input, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) => Like("rand_like(self,dtype,device)", input, dtype, device, requires_grad);
     public static Tensor randn_like(Tensor input, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) => Like("randn_like(self,dtype,device)", input, dtype, device, requires_grad);
-    public static Tensor full_like(Tensor input, Scalar value, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
-        Finish(Aten.Call("full_like(self,fill_value,dtype,device)", input, value, dtype ?? input.dtype, device ?? input.device), requires_grad, null);
+    public static Tensor full_like(Tensor input, Scalar value, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
+        Finish(Aten.Call("full_like(self,fill_value,dtype,device)", input, value, dtype ?? input.dtype, device ?? input.device), requires_grad, names);
     public static Tensor randint_like(Tensor input, long low, long high, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
         Finish(Aten.Call("randint_like.low_dtype(self,low,high,dtype,device)", input, low, high, dtype ?? input.dtype, device ?? input.device), requires_grad, null);
 

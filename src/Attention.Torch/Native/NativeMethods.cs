@@ -69,6 +69,10 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)] public static partial nint att_tensor_from_memory(void* data, long* sizes, int dim, int dtype, delegate* unmanaged<nint, void> release, nint context);
     [LibraryImport(Library)] public static partial int att_tensor_set_data(nint tensor, nint data);
 
+    // serialize.cpp
+    [LibraryImport(Library)] public static partial int att_tensor_save(nint tensor, byte* path);
+    [LibraryImport(Library)] public static partial nint att_tensor_load(byte* path);
+
     // autograd.cpp
     [LibraryImport(Library)] public static partial int att_backward(nint* tensors, int count, nint* grads, int grad_count, int retain_graph, int create_graph, nint* inputs, int input_count);
     [LibraryImport(Library)] public static partial int att_grad(nint* outputs, int count, nint* inputs, int input_count, nint* grads, int grad_count, int retain_graph, int create_graph, int allow_unused, nint* results);

@@ -149,8 +149,9 @@ IValue to_ivalue(const Operator& op, size_t index, const AttValue& v) {
   const Parameter& p = op.parameters[index];
   if (v.tag == ATT_NONE) {
     if (p.kind == TypeKind::TensorType && !p.list && !p.optional) return at::Tensor();
-    if (!p.optional && p.has_default) return p.fallback;
-    return IValue();
+    if (p.optional) return IValue();
+    if (p.has_default) return p.fallback;
+    mismatch(op, index, "nothing");
   }
   if (p.list) return to_list(op, index, p, v);
   switch (p.kind) {
