@@ -82,8 +82,16 @@ public static partial class torch
                 int count = NativeMethods.att_node_saved_count(node);
                 var tensors = new List<Tensor>(count);
                 for (int i = 0; i < count; i++)
-                    tensors.Add(Tensor.FromHandle(NativeMethods.Check(NativeMethods.att_node_saved(node, i), "get_saved_variables")));
+                    tensors.Add(Saved(i)!);
                 return tensors;
+            }
+
+            // What was saved as null comes back as null.
+            private unsafe Tensor? Saved(int index)
+            {
+                nint handle;
+                NativeMethods.Check(NativeMethods.att_node_saved(node, index, &handle), "get_saved_variables");
+                return handle == 0 ? null : Tensor.FromHandle(handle);
             }
 
             public void mark_dirty(List<Tensor> tensors) => dirty = tensors;
@@ -163,7 +171,7 @@ public static partial class torch
                 return tensor;
             }
 
-            private static byte Flag(List<Tensor> list, Tensor tensor) => list.Any(t => t.Equals(tensor)) ? (byte)1 : (byte)0;
+            private static byte Flag(List<Tensor> list, Tensor tensor) => list.Any(t => ReferenceEquals(t, tensor)) ? (byte)1 : (byte)0;
 
             // backward gives a gradient for every argument of forward, as in PyTorch; or one for every tensor.
             private static List<Tensor?> TensorGradients(object[] vars, List<Tensor> results, int inputs, string name)

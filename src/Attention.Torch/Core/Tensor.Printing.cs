@@ -293,7 +293,7 @@ public static partial class torch
                         if (last)
                             text.Append(Ellipsis).Append(' ');
                         else
-                            text.Append(' ', dim + 1).Append(' ').Append(Ellipsis).Append(open == '{' ? newLine : separator(dim));
+                            text.Append(' ', dim).Append(' ').Append(Ellipsis).Append(open == '{' ? newLine : separator(dim));
                         i = skipTo;
                     }
                     if (last)

@@ -57,7 +57,7 @@ public static partial class torch
             if (scope is { } owner)
             {
                 owner.Remove(this);
-                DisposeScopeManager.Statistics.TensorStatistics.DisposedInScopeCount++;
+                owner.Statistics.TensorStatistics.DisposedInScopeCount++;
             }
             else
                 DisposeScopeManager.Statistics.TensorStatistics.DisposedOutsideScopeCount++;
@@ -260,7 +260,7 @@ public static partial class torch
             to_type(type, copy, disposeAfter, non_blocking);
 
         public Tensor to(ScalarType type, Device device, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
-            Converted(Aten.Call("to.device", this, device, type, non_blocking, copy), disposeAfter);
+            Converted(Aten.Call("to.device", this, On(device), type, non_blocking, copy), disposeAfter);
 
         public Tensor to(Device device, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
             to(dtype, device, copy, disposeAfter, non_blocking);
@@ -459,9 +459,9 @@ public static partial class torch
             return Load(stream);
         }
 
-        /// <summary>Two objects are equal when they are the same tensor of libtorch.</summary>
-        public bool Equals(Tensor target) => target is not null && handle == target.handle;
+        /// <summary>Whether both have the same shape and elements. Compare references to tell tensors apart.</summary>
+        public bool Equals(Tensor target) => target is not null && Aten.CallBool("equal", this, target);
         public override bool Equals(object? obj) => obj is Tensor target && Equals(target);
-        public override int GetHashCode() => handle.GetHashCode();
+        public override int GetHashCode() => base.GetHashCode();
     }
 }

@@ -254,7 +254,7 @@ public static partial class torch
         input.istft(n_fft, hop_length, win_length, window, center, normalized, onesided, length, return_complex);
 
     private static Tensor Window(string name, long length, bool periodic, ScalarType? dtype, Device? device, bool requires_grad) =>
-        Finish(Aten.Call(name, length, periodic, dtype ?? defaultType, device ?? defaultDevice), requires_grad, null);
+        Finish(Aten.Call(name, length, periodic, dtype ?? defaultType, On(device)), requires_grad, null);
 
     public static Tensor hann_window(long len, bool periodic = true, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
         Window("hann_window.periodic(window_length,periodic,dtype,device)", len, periodic, dtype, device, requires_grad);
@@ -263,9 +263,9 @@ public static partial class torch
     public static Tensor blackman_window(long len, bool periodic = true, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
         Window("blackman_window.periodic(window_length,periodic,dtype,device)", len, periodic, dtype, device, requires_grad);
     public static Tensor hamming_window(long len, bool periodic = true, float alpha = 0.54f, float beta = 0.46f, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
-        Finish(Aten.Call("hamming_window.periodic_alpha_beta(window_length,periodic,alpha,beta,dtype,device)", len, periodic, Decimal(alpha), Decimal(beta), dtype ?? defaultType, device ?? defaultDevice), requires_grad, null);
+        Finish(Aten.Call("hamming_window.periodic_alpha_beta(window_length,periodic,alpha,beta,dtype,device)", len, periodic, Decimal(alpha), Decimal(beta), dtype ?? defaultType, On(device)), requires_grad, null);
     public static Tensor kaiser_window(long len, bool periodic = true, float beta = 12f, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
-        Finish(Aten.Call("kaiser_window.beta(window_length,periodic,beta,dtype,device)", len, periodic, Decimal(beta), dtype ?? defaultType, device ?? defaultDevice), requires_grad, null);
+        Finish(Aten.Call("kaiser_window.beta(window_length,periodic,beta,dtype,device)", len, periodic, Decimal(beta), dtype ?? defaultType, On(device)), requires_grad, null);
 
     // 0.54f means 0.54, as it does in PyTorch, and not the double 0.54000002.
     private static double Decimal(float value) => (double)(decimal)value;

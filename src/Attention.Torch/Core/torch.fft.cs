@@ -41,10 +41,10 @@ public static partial class torch
 
         /// <summary>The frequencies of a transform's bins, in cycles per unit of <paramref name="d"/>, the sample spacing.</summary>
         public static Tensor fftfreq(long n, double d = 1, ScalarType? dtype = null, Device device = null!, bool requires_grad = false) =>
-            Finish(Aten.Call("fft_fftfreq(n,d,dtype,device)", n, d, dtype ?? defaultType, device ?? defaultDevice), requires_grad, null);
+            Finish(Aten.Call("fft_fftfreq(n,d,dtype,device)", n, d, dtype ?? defaultType, On(device)), requires_grad, null);
 
         /// <inheritdoc cref="fftfreq"/>
         public static Tensor rfftfreq(long n, double d = 1, ScalarType? dtype = null, Device device = null!, bool requires_grad = false) =>
-            Finish(Aten.Call("fft_rfftfreq(n,d,dtype,device)", n, d, dtype ?? defaultType, device ?? defaultDevice), requires_grad, null);
+            Finish(Aten.Call("fft_rfftfreq(n,d,dtype,device)", n, d, dtype ?? defaultType, On(device)), requires_grad, null);
     }
 }

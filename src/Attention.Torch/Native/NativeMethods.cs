@@ -104,7 +104,7 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)] public static partial nint att_node_create(byte* name, long id, delegate* unmanaged<long, nint, nint*, int, nint*, int, int> backward, delegate* unmanaged<long, void> released, nint* inputs, int count);
     [LibraryImport(Library)] public static partial int att_node_attach(nint node, nint* outputs, int count, byte* dirty, byte* non_differentiable, nint* saved, byte* saved_is_output, int saved_count, nint* results);
     [LibraryImport(Library)] public static partial int att_node_saved_count(nint node);
-    [LibraryImport(Library)] public static partial nint att_node_saved(nint node, int index);
+    [LibraryImport(Library)] public static partial int att_node_saved(nint node, int index, nint* result);
     [LibraryImport(Library)] public static partial int att_node_should_compute(nint node, int index);
 
     // runtime.cpp

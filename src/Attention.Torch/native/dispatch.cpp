@@ -248,7 +248,6 @@ ATT_EXPORT const char* att_last_error() { return last_error().c_str(); }
 // The operator "aten::add" with overload "Tensor", or null when this libtorch has none of that name.
 ATT_EXPORT void* att_find_operator(const char* name, const char* overload) {
   return guarded<void*>(nullptr, [&]() -> void* {
-    last_error() = std::string("no operator ") + name + (*overload ? "." : "") + overload;
     return find(name, overload);
   });
 }
