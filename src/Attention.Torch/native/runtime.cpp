@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
+#include <malloc.h>
 
 #include <cstring>
 
@@ -20,6 +21,14 @@ namespace {
 int copy_text(const std::string& text, char* buffer, int capacity) {
   if (static_cast<int>(text.size()) < capacity) std::memcpy(buffer, text.c_str(), text.size() + 1);
   return static_cast<int>(text.size());
+}
+
+// A model's tensors are freed and asked for again at every step: glibc would give each to the system and take it back,
+// page fault by page fault. Blocks of up to 32 MiB (its limit) stay in the heap instead.
+__attribute__((constructor)) void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 512 << 20);
+  mallopt(M_TOP_PAD, 16 << 20);
 }
 
 c10::GeneratorImpl* generator(void* handle) { return static_cast<c10::GeneratorImpl*>(handle); }

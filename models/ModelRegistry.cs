@@ -1,0 +1,85 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Attention.Models;
+
+/// <summary>A family of models: one file, one config record, a table of variants.</summary>
+public abstract class ModelFamily
+{
+    /// <summary>The family's name in listings.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The paper, in a line.</summary>
+    public required string Reference { get; init; }
+
+    /// <summary>The names of its variants.</summary>
+    public abstract IEnumerable<string> Variants { get; }
+
+    /// <summary>A variant's config: a record whose fields a YAML <c>model:</c> section can override.</summary>
+    public abstract object Config(string variant);
+
+    /// <summary>A new model, freshly initialised.</summary>
+    public abstract nn.Module Create(object config);
+}
+
+/// <inheritdoc cref="ModelFamily"/>
+public sealed class ModelFamily<TConfig> : ModelFamily where TConfig : class
+{
+    public required IReadOnlyDictionary<string, TConfig> Table { get; init; }
+    public required Func<TConfig, nn.Module> Build { get; init; }
+
+    public override IEnumerable<string> Variants => Table.Keys;
+    public override object Config(string variant) => Table[variant];
+    public override nn.Module Create(object config) => Build((TConfig)config);
+}
+
+/// <summary>Every model there is, by name.</summary>
+public static class ModelRegistry
+{
+    private static readonly Dictionary<string, ModelFamily> byVariant = [];
+
+    static ModelRegistry()
+    {
+        Register(Vision.VisionTransformer.Family);
+    }
+
+    /// <summary>Adds a family: a user's own, from their program.</summary>
+    /// <exception cref="ArgumentException">A variant's name is taken.</exception>
+    public static void Register(ModelFamily family)
+    {
+        foreach (var variant in family.Variants)
+            if (!byVariant.TryAdd(variant, family))
+                throw new ArgumentException($"model '{variant}' of {family.Name} is already registered by {byVariant[variant].Name}");
+    }
+
+    /// <summary>All names, in the order of registration.</summary>
+    public static IReadOnlyCollection<string> Names => byVariant.Keys;
+
+    /// <summary>The family that has the variant.</summary>
+    /// <exception cref="UserError">There is no such model; the message names the nearest.</exception>
+    public static ModelFamily Family(string name) =>
+        byVariant.TryGetValue(name, out var family) ? family
+        : throw new UserError($"no model '{name}'", $"did you mean '{Nearest(name)}'? ./attention models lists all");
+
+    /// <summary>A new model with the variant's own config.</summary>
+    public static nn.Module Create(string name) => Family(name).Create(Family(name).Config(name));
+
+    /// <summary>A new model with a changed config: <c>Create&lt;VitConfig&gt;("vit_tiny_patch16_224", c =&gt; c with { num_classes = 10 })</c>.</summary>
+    public static nn.Module Create<TConfig>(string name, Func<TConfig, TConfig> change) where TConfig : class =>
+        Family(name).Create(change((TConfig)Family(name).Config(name)));
+
+    private static string Nearest(string name) => byVariant.Keys.MinBy(candidate => Distance(name, candidate))!;
+
+    // Levenshtein.
+    private static int Distance(string a, string b)
+    {
+        var row = Enumerable.Range(0, b.Length + 1).ToArray();
+        for (int i = 1; i <= a.Length; i++)
+        {
+            int diagonal = row[0]++;
+            for (int j = 1; j <= b.Length; j++)
+                (diagonal, row[j]) = (row[j], Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)));
+        }
+        return row[^1];
+    }
+}

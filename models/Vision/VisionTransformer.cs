@@ -1,0 +1,327 @@
+using Attention.Modules;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Attention.Models.Vision;
+
+/// <summary>A Vision Transformer; fields as in timm.</summary>
+public sealed record VitConfig : ImageModelConfig
+{
+    public int patch_size { get; init; } = 16;
+    public int embed_dim { get; init; } = 768;
+    public int depth { get; init; } = 12;
+    public int num_heads { get; init; } = 12;
+    /// <summary>Width of the MLP in units of embed_dim.</summary>
+    public double mlp_ratio { get; init; } = 4;
+    public bool qkv_bias { get; init; } = true;
+    /// <summary>Layer norm on each head's queries and keys.</summary>
+    public bool qk_norm { get; init; }
+    public bool proj_bias { get; init; } = true;
+    /// <summary>Start of the layer scales; null for a model without them.</summary>
+    public double? init_values { get; init; }
+    /// <summary>What the head sees: the class token (token), the mean of the patches (avg), or every token ("").</summary>
+    public string global_pool { get; init; } = "token";
+    public bool class_token { get; init; } = true;
+    /// <summary>Registers: learned tokens beside the class token.</summary>
+    public int reg_tokens { get; init; }
+    /// <summary>No position embedding for class and register tokens.</summary>
+    public bool no_embed_class { get; init; }
+    /// <summary>A norm before the blocks, and no bias in the patch embedding, as in CLIP.</summary>
+    public bool pre_norm { get; init; }
+    public bool final_norm { get; init; } = true;
+    /// <summary>The final norm after pooling instead of before it; null: where the mean is pooled.</summary>
+    public bool? fc_norm { get; init; }
+    public double norm_eps { get; init; } = 1e-6;
+    public string act_layer { get; init; } = "gelu";
+    /// <summary>Takes images of any size, and resamples the position embedding to fit.</summary>
+    public bool dynamic_img_size { get; init; }
+    public double pos_drop_rate { get; init; }
+    public double proj_drop_rate { get; init; }
+    public double attn_drop_rate { get; init; }
+}
+
+/// <summary>
+/// Vision Transformer: Dosovitskiy et al., An Image is Worth 16x16 Words, 2021 (arXiv:2010.11929), with the options of
+/// timm's vision_transformer.py and its parameter names.
+/// </summary>
+public sealed class VisionTransformer : ImageModel
+{
+    private readonly PatchEmbed patch_embed;
+    private readonly Parameter? cls_token;
+    private readonly Parameter? reg_token;
+    private readonly Parameter pos_embed;
+    private readonly Dropout pos_drop;
+    private readonly nn.Module<Tensor, Tensor> norm_pre;
+    private readonly ModuleList<VitBlock> blocks;
+    private readonly nn.Module<Tensor, Tensor> norm;
+    private readonly nn.Module<Tensor, Tensor> fc_norm;
+    private readonly Dropout head_drop;
+    private nn.Module<Tensor, Tensor> head;
+
+    private readonly VitConfig config;
+    private int classes;
+
+    public VisionTransformer(VitConfig config) : base(nameof(VisionTransformer))
+    {
+        this.config = config;
+        Check(config);
+        int dim = config.embed_dim;
+        patch_embed = new PatchEmbed(config.img_size, config.patch_size, config.in_chans, dim, bias: !config.pre_norm);
+        cls_token = config.class_token ? new Parameter(zeros(1, 1, dim)) : null;
+        reg_token = config.reg_tokens > 0 ? new Parameter(zeros(1, config.reg_tokens, dim)) : null;
+        pos_embed = new Parameter(zeros(1, patch_embed.num_patches + (config.no_embed_class ? 0 : num_prefix_tokens), dim));
+        pos_drop = nn.Dropout(config.pos_drop_rate);
+        norm_pre = config.pre_norm ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();
+        var rates = DropPath.Rates(config.drop_path_rate, config.depth);
+        blocks = nn.ModuleList(rates.Select(rate => new VitBlock(config, rate)).ToArray());
+
+        bool afterPool = config.fc_norm ?? config.global_pool == "avg";
+        norm = config.final_norm && !afterPool ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();
+        fc_norm = config.final_norm && afterPool ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();
+        head_drop = nn.Dropout(config.drop_rate);
+        head = NewHead(config.num_classes);
+        RegisterComponents();
+        InitialiseWeights();
+    }
+
+    public override int num_classes => classes;
+    public override int num_features => config.embed_dim;
+    public override int num_layers => config.depth + 2;
+    public override IReadOnlySet<string> no_weight_decay { get; } = new HashSet<string> { "pos_embed", "cls_token", "reg_token" };
+
+    public override IReadOnlyList<FeatureInfo> feature_info =>
+        [.. Enumerable.Range(0, config.depth).Select(i => new FeatureInfo($"blocks.{i}", config.embed_dim, config.patch_size))];
+
+    private int num_prefix_tokens => (config.class_token ? 1 : 0) + config.reg_tokens;
+
+    private static void Check(VitConfig config)
+    {
+        if (config.global_pool is not ("token" or "avg" or ""))
+            throw new UserError($"global_pool '{config.global_pool}' is not known", "choose token, avg or \"\" (no pooling)");
+        if (config.global_pool == "token" && !config.class_token)
+            throw new UserError("global_pool 'token' needs a class token", "set class_token: true, or global_pool: avg");
+        if (config.img_size < config.patch_size || config.img_size % config.patch_size != 0)
+            throw new UserError($"img_size {config.img_size} does not divide into patches of {config.patch_size}",
+                "choose an img_size that is a multiple of patch_size");
+    }
+
+    private nn.Module<Tensor, Tensor> NewHead(int num_classes)
+    {
+        classes = num_classes;
+        return num_classes > 0 ? nn.Linear(config.embed_dim, num_classes) : nn.Identity();
+    }
+
+    // As timm: truncated normal for linear layers and positions, zero biases, a class token near zero.
+    private void InitialiseWeights()
+    {
+        using var _ = no_grad();
+        nn.init.trunc_normal_(pos_embed, std: 0.02);
+        if (cls_token is not null)
+            nn.init.normal_(cls_token, std: 1e-6);
+        if (reg_token is not null)
+            nn.init.normal_(reg_token, std: 1e-6);
+        foreach (var linear in modules().OfType<Linear>())
+            InitialiseLinear(linear);
+    }
+
+    private static void InitialiseLinear(Linear linear)
+    {
+        nn.init.trunc_normal_(linear.weight, std: 0.02);
+        if (linear.bias is not null)
+            nn.init.zeros_(linear.bias);
+    }
+
+    public override void reset_classifier(int num_classes)
+    {
+        var device = pos_embed.device;
+        head.Dispose();
+        head = NewHead(num_classes);
+        if (head is Linear linear)
+            using (no_grad())
+                InitialiseLinear(linear);
+        head.to(device);
+        register_module("head", head);
+    }
+
+    public override int layer_of(string parameter)
+    {
+        if (parameter.StartsWith("blocks."))
+            return int.Parse(parameter.Split('.')[1]) + 1;
+        return parameter.StartsWith("norm.") || parameter.StartsWith("fc_norm.") || parameter.StartsWith("head.") ? num_layers - 1 : 0;
+    }
+
+    private Tensor Embed(Tensor images)
+    {
+        using var scope = NewDisposeScope();
+        int height = (int)images.shape[2] / config.patch_size;
+        int width = (int)images.shape[3] / config.patch_size;
+        bool resample = height != patch_embed.grid_size || width != patch_embed.grid_size;
+        if (resample && !config.dynamic_img_size)
+            throw new ArgumentException(
+                $"the model takes images of {config.img_size}x{config.img_size}, not {images.shape[2]}x{images.shape[3]}: set img_size, or dynamic_img_size: true");
+        int positioned = config.no_embed_class ? 0 : num_prefix_tokens;
+        var positions = resample ? PositionEmbedding.Resample(pos_embed, height, width, positioned) : pos_embed;
+
+        var patches = patch_embed.call(images);
+        var prefix = new List<Tensor>();
+        if (cls_token is not null)
+            prefix.Add(cls_token.expand(patches.shape[0], -1, -1));
+        if (reg_token is not null)
+            prefix.Add(reg_token.expand(patches.shape[0], -1, -1));
+        var tokens = config.no_embed_class
+            ? Joined(prefix, patches + positions)
+            : Joined(prefix, patches) + positions;
+        return scope.MoveToOuter(norm_pre.call(pos_drop.call(tokens)));
+    }
+
+    private static Tensor Joined(List<Tensor> prefix, Tensor patches) => prefix.Count == 0 ? patches : cat([.. prefix, patches], 1);
+
+    /// <summary>Tokens (B, prefix + patches, embed_dim).</summary>
+    public override Tensor forward_features(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        x = Embed(x);
+        foreach (var block in blocks)
+            x = Next(block, x);
+        return scope.MoveToOuter(norm.call(x));
+    }
+
+    // Frees each block's input as soon as the next is there.
+    private static Tensor Next(VitBlock block, Tensor x)
+    {
+        using (x)
+            return block.call(x);
+    }
+
+    public override Tensor forward_head(Tensor x, bool pre_logits = false)
+    {
+        using var scope = NewDisposeScope();
+        x = config.global_pool switch
+        {
+            "token" => x[.., 0],
+            "avg" => x.slice(1, num_prefix_tokens, x.shape[1], 1).mean([1]),
+            _ => x,
+        };
+        x = head_drop.call(fc_norm.call(x));
+        return scope.MoveToOuter(pre_logits ? x : head.call(x));
+    }
+
+    public override Tensor[] forward_intermediates(Tensor x, IReadOnlyList<int>? indices = null)
+    {
+        using var scope = NewDisposeScope();
+        int height = (int)x.shape[2] / config.patch_size;
+        int width = (int)x.shape[3] / config.patch_size;
+        var wanted = indices ?? [.. Enumerable.Range(0, config.depth)];
+        var features = new Tensor[wanted.Count];
+        x = Embed(x);
+        for (int i = 0; i < config.depth; i++)
+        {
+            x = blocks[i].call(x);
+            for (int j = 0; j < wanted.Count; j++)
+                if (wanted[j] == i)
+                    features[j] = scope.MoveToOuter(ToMap(x, height, width));
+        }
+        return features;
+    }
+
+    private Tensor ToMap(Tensor tokens, int height, int width) =>
+        norm.call(tokens).slice(1, num_prefix_tokens, tokens.shape[1], 1).transpose(1, 2).reshape(tokens.shape[0], config.embed_dim, height, width);
+
+    // --- variants --------------------------------------------------------------------------------
+
+    // Weights of the AugReg releases were trained on pixels in [-1, 1].
+    private static readonly VitConfig Base = new() { crop_pct = 0.9, mean = [0.5, 0.5, 0.5], std = [0.5, 0.5, 0.5] };
+    private static readonly VitConfig Tiny = Base with { embed_dim = 192, num_heads = 3 };
+    private static readonly VitConfig Small = Base with { embed_dim = 384, num_heads = 6 };
+    private static readonly VitConfig Medium = Base with { embed_dim = 512, num_heads = 8 };
+    private static readonly VitConfig Large = Base with { embed_dim = 1024, depth = 24, num_heads = 16 };
+    private static readonly VitConfig Huge = Base with { embed_dim = 1280, depth = 32, num_heads = 16 };
+    private static readonly VitConfig Giant = Base with { embed_dim = 1408, depth = 40, num_heads = 16, mlp_ratio = 48.0 / 11 };
+    private static readonly VitConfig Gigantic = Base with { embed_dim = 1664, depth = 48, num_heads = 16, mlp_ratio = 64.0 / 13 };
+    private static VitConfig Wide(VitConfig config) => config with { img_size = 384, crop_pct = 1 };
+    private static VitConfig Pooled(VitConfig config) => config with { class_token = false, global_pool = "avg", fc_norm = false };
+    private static VitConfig Registers(VitConfig config, int count) =>
+        config with { class_token = false, no_embed_class = true, reg_tokens = count, global_pool = "avg", init_values = 1e-5, img_size = 256, crop_pct = 0.95 };
+
+    /// <summary>The variants, by timm's names.</summary>
+    public static ModelFamily<VitConfig> Family { get; } = new()
+    {
+        Name = "ViT",
+        Reference = "Dosovitskiy et al., An Image is Worth 16x16 Words, 2021 (arXiv:2010.11929)",
+        Build = config => new VisionTransformer(config),
+        Table = new Dictionary<string, VitConfig>
+        {
+            ["vit_tiny_patch16_224"] = Tiny,
+            ["vit_tiny_patch16_384"] = Wide(Tiny),
+            ["vit_small_patch32_224"] = Small with { patch_size = 32 },
+            ["vit_small_patch32_384"] = Wide(Small) with { patch_size = 32 },
+            ["vit_small_patch16_224"] = Small,
+            ["vit_small_patch16_384"] = Wide(Small),
+            ["vit_small_patch8_224"] = Small with { patch_size = 8 },
+            ["vit_base_patch32_224"] = Base with { patch_size = 32 },
+            ["vit_base_patch32_384"] = Wide(Base) with { patch_size = 32 },
+            ["vit_base_patch16_224"] = Base,
+            ["vit_base_patch16_384"] = Wide(Base),
+            ["vit_base_patch8_224"] = Base with { patch_size = 8 },
+            ["vit_large_patch32_224"] = Large with { patch_size = 32 },
+            ["vit_large_patch32_384"] = Wide(Large) with { patch_size = 32 },
+            ["vit_large_patch16_224"] = Large,
+            ["vit_large_patch16_384"] = Wide(Large),
+            ["vit_large_patch14_224"] = Large with { patch_size = 14 },
+            ["vit_huge_patch14_224"] = Huge with { patch_size = 14 },
+            ["vit_giant_patch14_224"] = Giant with { patch_size = 14 },
+            ["vit_gigantic_patch14_224"] = Gigantic with { patch_size = 14 },
+            ["vit_medium_patch16_gap_240"] = Pooled(Medium) with { qkv_bias = false, init_values = 1e-6, img_size = 240, crop_pct = 0.95 },
+            ["vit_medium_patch16_gap_256"] = Pooled(Medium) with { qkv_bias = false, init_values = 1e-6, img_size = 256, crop_pct = 0.95 },
+            ["vit_medium_patch16_gap_384"] = Pooled(Medium) with { qkv_bias = false, init_values = 1e-6, img_size = 384, crop_pct = 0.95 },
+            ["vit_base_patch16_gap_224"] = Pooled(Base) with { num_heads = 16 },
+            ["vit_medium_patch16_reg1_gap_256"] = Registers(Medium, 1),
+            ["vit_medium_patch16_reg4_gap_256"] = Registers(Medium, 4),
+            ["vit_mediumd_patch16_reg4_gap_256"] = Registers(Medium, 4) with { depth = 20 },
+            ["vit_base_patch16_reg4_gap_256"] = Registers(Base, 4) with { init_values = null },
+        },
+    };
+}
+
+/// <summary>Attention and MLP, each after a norm and added to its input. (B, N, C) to the same.</summary>
+internal sealed class VitBlock : Block
+{
+    private readonly LayerNorm norm1;
+    private readonly SelfAttention attn;
+    private readonly nn.Module<Tensor, Tensor> ls1;
+    private readonly nn.Module<Tensor, Tensor> drop_path1;
+    private readonly LayerNorm norm2;
+    private readonly Mlp mlp;
+    private readonly nn.Module<Tensor, Tensor> ls2;
+    private readonly nn.Module<Tensor, Tensor> drop_path2;
+
+    public VitBlock(VitConfig config, double drop_path) : base(nameof(VitBlock))
+    {
+        int dim = config.embed_dim;
+        norm1 = nn.LayerNorm(dim, config.norm_eps);
+        attn = new SelfAttention(dim, new SelfAttentionConfig
+        {
+            num_heads = config.num_heads,
+            qkv_bias = config.qkv_bias,
+            qk_norm = config.qk_norm,
+            proj_bias = config.proj_bias,
+            attn_drop = config.attn_drop_rate,
+            proj_drop = config.proj_drop_rate,
+            norm_eps = config.norm_eps,
+        });
+        ls1 = LayerScale.Of(dim, config.init_values);
+        drop_path1 = DropPath.Of(drop_path);
+        norm2 = nn.LayerNorm(dim, config.norm_eps);
+        mlp = new Mlp(dim, (long)(dim * config.mlp_ratio), config.act_layer, config.proj_drop_rate);
+        ls2 = LayerScale.Of(dim, config.init_values);
+        drop_path2 = DropPath.Of(drop_path);
+        RegisterComponents();
+    }
+
+    protected override Tensor Forward(Tensor x)
+    {
+        x = x + drop_path1.call(ls1.call(attn.call(norm1.call(x))));
+        return x + drop_path2.call(ls2.call(mlp.call(norm2.call(x))));
+    }
+}

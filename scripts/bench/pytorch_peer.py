@@ -1,0 +1,108 @@
+"""The PyTorch side of scripts/bench_vs_pytorch.sh: the same jobs in plain eager PyTorch, one result as JSON.
+
+usage: pytorch_peer.py op | model NAME {forward,train} BATCH SECONDS
+"""
+import json
+import resource
+import statistics
+import sys
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+VITS = {  # embed_dim, depth, num_heads
+    "vit_tiny_patch16_224": (192, 12, 3),
+    "vit_small_patch16_224": (384, 12, 6),
+    "vit_base_patch16_224": (768, 12, 12),
+}
+
+
+class SelfAttention(nn.Module):
+    def __init__(self, dim, heads):
+        super().__init__()
+        self.heads, self.scale = heads, (dim // heads) ** -0.5
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x):
+        batch, tokens, dim = x.shape
+        q, k, v = self.qkv(x).reshape(batch, tokens, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        weights = ((q * self.scale) @ k.transpose(-2, -1)).softmax(-1)
+        return self.proj((weights @ v).transpose(1, 2).reshape(batch, tokens, dim))
+
+
+class Layer(nn.Module):
+    def __init__(self, dim, heads):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(dim, eps=1e-6), nn.LayerNorm(dim, eps=1e-6)
+        self.attn = SelfAttention(dim, heads)
+        self.fc1, self.fc2 = nn.Linear(dim, 4 * dim), nn.Linear(4 * dim, dim)
+
+    def forward(self, x):
+        x = x + self.attn(self.norm1(x))
+        return x + self.fc2(F.gelu(self.fc1(self.norm2(x))))
+
+
+class Vit(nn.Module):
+    def __init__(self, dim, depth, heads):
+        super().__init__()
+        self.patches = nn.Conv2d(3, dim, 16, 16)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
+        self.pos_embed = nn.Parameter(torch.randn(1, 197, dim) * 0.02)
+        self.layers = nn.Sequential(*[Layer(dim, heads) for _ in range(depth)])
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.head = nn.Linear(dim, 1000)
+
+    def forward(self, images):
+        x = self.patches(images).flatten(2).transpose(1, 2)
+        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], 1) + self.pos_embed
+        return self.head(self.norm(self.layers(x))[:, 0])
+
+
+def small_operator():
+    a, b = torch.rand(2, 2), torch.rand(2, 2)
+    times = []
+    with torch.no_grad():
+        for _ in range(25):
+            start = time.perf_counter()
+            for _ in range(20000):
+                c = a + b
+            times.append((time.perf_counter() - start) / 20000)
+    return {"seconds": statistics.median(times[5:])}
+
+
+def model(name, mode, batch, seconds):
+    torch.manual_seed(0)
+    net = Vit(*VITS[name])
+    images, labels = torch.rand(batch, 3, 224, 224), torch.randint(0, 1000, (batch,))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=0.05)
+
+    def step():
+        if mode == "forward":
+            with torch.inference_mode():
+                net(images)
+            return
+        optimizer.zero_grad(set_to_none=True)
+        F.cross_entropy(net(images), labels).backward()
+        optimizer.step()
+
+    net.train(mode == "train")
+    step()
+    step()
+    times, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times) < 3:
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    return {"images_per_second": batch / statistics.median(times)}
+
+
+if __name__ == "__main__":
+    job = sys.argv[1:]
+    result = small_operator() if job[0] == "op" else model(job[1], job[2], int(job[3]), float(job[4]))
+    result["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    result["torch"] = torch.__version__
+    result["threads"] = torch.get_num_threads()
+    print(json.dumps(result))

@@ -1,0 +1,3 @@
+using Attention.Cli;
+
+return CommandLine.Run(args, Console.Out, Console.Error);

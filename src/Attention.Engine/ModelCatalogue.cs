@@ -1,0 +1,47 @@
+using Attention.Models;
+using Attention.Modules;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Attention.Engine;
+
+/// <summary>A model of the registry and its size.</summary>
+/// <param name="Name">The variant.</param>
+/// <param name="Family">Its family.</param>
+/// <param name="ImageSize">Side of its input, in pixels; null for models of other things.</param>
+/// <param name="Parameters">Parameters, shared ones once.</param>
+/// <param name="MultiplyAdds">Of one forward pass of one sample.</param>
+public sealed record ModelEntry(string Name, string Family, int? ImageSize, long Parameters, long? MultiplyAdds);
+
+/// <summary>The registry with sizes, found by building each model on the meta device, where tensors have shapes and no memory.</summary>
+public static class ModelCatalogue
+{
+    /// <summary>The models whose name contains <paramref name="filter"/>; all for null.</summary>
+    public static IEnumerable<ModelEntry> List(string? filter = null) =>
+        ModelRegistry.Names.Where(name => filter is null || name.Contains(filter, StringComparison.OrdinalIgnoreCase)).Select(Measure);
+
+    private static ModelEntry Measure(string name)
+    {
+        var family = ModelRegistry.Family(name);
+        var config = family.Config(name);
+        var before = get_default_device();
+        set_default_device(META);
+        try
+        {
+            using var scope = NewDisposeScope();
+            using var _ = no_grad();
+            using var model = family.Create(config);
+            model.eval();
+            long parameters = model.parameters().Sum(p => p.numel());
+            if (config is not ImageModelConfig image || model is not nn.Module<Tensor, Tensor> callable)
+                return new ModelEntry(name, family.Name, null, parameters, null);
+            using var counter = new FlopCounter(model);
+            callable.call(empty(1, image.in_chans, image.img_size, image.img_size));
+            return new ModelEntry(name, family.Name, image.img_size, parameters, counter.Total);
+        }
+        finally
+        {
+            set_default_device(before);
+        }
+    }
+}

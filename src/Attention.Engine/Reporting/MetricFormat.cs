@@ -1,0 +1,71 @@
+using System.Globalization;
+
+namespace Attention.Engine.Reporting;
+
+/// <summary>How metrics are called and written for people: shares as percent, large numbers with few digits.</summary>
+public static class MetricFormat
+{
+    private static readonly HashSet<string> shares = ["top1", "top5", "accuracy", "data_wait", "utilisation"];
+
+    private static readonly Dictionary<string, string> titles = new()
+    {
+        ["loss"] = "Loss",
+        ["top1"] = "Top-1 accuracy",
+        ["top5"] = "Top-5 accuracy",
+        ["lr"] = "Learning rate",
+        ["images_per_second"] = "Images per second",
+        ["data_wait"] = "Time waiting for data",
+        ["utilisation"] = "Share of peak FLOP/s",
+    };
+
+    /// <summary><c>loss</c> of <c>train/loss</c>.</summary>
+    public static string Quantity(string metric) => metric[(metric.LastIndexOf('/') + 1)..];
+
+    /// <summary><c>train</c> of <c>train/loss</c>; empty where there is no slash.</summary>
+    public static string Source(string metric) => metric[..Math.Max(0, metric.LastIndexOf('/'))];
+
+    public static string Title(string metric) => titles.GetValueOrDefault(Quantity(metric)) ?? Quantity(metric).Replace('_', ' ');
+
+    public static bool IsShare(string metric) => shares.Contains(Quantity(metric));
+
+    public static string Value(string metric, double value) =>
+        IsShare(metric) ? $"{(value * 100).ToString("0.0", CultureInfo.InvariantCulture)} %" : Number(value);
+
+    /// <summary>A metric as it stands in a line of progress: <c>top1 71.2 %</c>, <c>512 images/s</c>, <c>wait 1.0 %</c>.</summary>
+    public static string Phrase(string metric, double value) => Quantity(metric) switch
+    {
+        var rate when rate.EndsWith("_per_second", StringComparison.Ordinal) => $"{Value(metric, value)} {rate[..^"_per_second".Length]}/s",
+        "data_wait" => $"wait {Value(metric, value)}",
+        var name => $"{name} {Value(metric, value)}",
+    };
+
+    /// <summary>About four significant digits: <c>0.1234</c>, <c>12.34</c>, <c>1,234</c>, <c>1.5e-5</c>.</summary>
+    public static string Number(double value) => Math.Abs(value) switch
+    {
+        0 => "0",
+        double.NaN or double.PositiveInfinity => value.ToString(CultureInfo.InvariantCulture),
+        < 1e-3 => value.ToString("0.###e-0", CultureInfo.InvariantCulture),
+        < 10 => value.ToString("0.####", CultureInfo.InvariantCulture),
+        < 100 => value.ToString("0.##", CultureInfo.InvariantCulture),
+        < 1000 => value.ToString("0.#", CultureInfo.InvariantCulture),
+        _ => value.ToString("#,0", CultureInfo.InvariantCulture),
+    };
+
+    /// <summary><c>0:42</c>, <c>12:05</c>, <c>1:02:05</c>.</summary>
+    public static string Clock(TimeSpan time) => time.TotalHours < 1
+        ? $"{(int)time.TotalMinutes}:{time.Seconds:00}"
+        : $"{(int)time.TotalHours}:{time.Minutes:00}:{time.Seconds:00}";
+
+    /// <summary><c>42 s</c>, <c>3 min 20 s</c>, <c>2 h 5 min</c>.</summary>
+    public static string Duration(double seconds)
+    {
+        var time = TimeSpan.FromSeconds(Math.Max(0, seconds));
+        return time switch
+        {
+            { TotalSeconds: < 10 } => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.0} s"),
+            { TotalMinutes: < 1 } => $"{(int)time.TotalSeconds} s",
+            { TotalHours: < 1 } => $"{(int)time.TotalMinutes} min {time.Seconds} s",
+            _ => $"{(int)time.TotalHours} h {time.Minutes} min",
+        };
+    }
+}

@@ -1,0 +1,107 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using Attention.Engine.Reporting;
+
+namespace Attention.Engine.Runs.Report;
+
+/// <summary>
+/// The page of a run, <c>report.html</c>: outcome, curves, a table of the measurements and the configuration, in one file
+/// that needs no network and follows the reader's light or dark setting.
+/// </summary>
+public static class HtmlReport
+{
+    private static readonly string[] order = ["loss", "top1", "top5", "lr", "images_per_second", "data_wait", "utilisation"];
+
+    /// <summary>Writes the report from what the run's folder holds so far.</summary>
+    public static void Write(RunFolder run)
+    {
+        var rows = File.Exists(run.LogFile) ? JsonLog.Read(run.LogFile).ToArray() : [];
+        AtomicFile.WriteText(run.ReportFile, ToHtml(run.Location, RunSummary.Read(run.SummaryFile), rows, File.ReadAllText(run.ConfigFile)));
+    }
+
+    /// <param name="location">The run's folder, for the reader to find it again.</param>
+    /// <param name="summary">The outcome; null while there is none.</param>
+    /// <param name="rows">The log.</param>
+    /// <param name="config">The resolved configuration as YAML.</param>
+    public static string ToHtml(string location, RunSummary? summary, IReadOnlyList<MetricRow> rows, string config)
+    {
+        var title = Encode(summary?.name ?? Path.GetFileName(location));
+        var html = new StringBuilder();
+        html.Append($"<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n");
+        html.Append($"<style>\n{Resource("report.css")}</style>\n<header><h1>{title}</h1>");
+        if (summary is not null)
+            html.Append($"<p>{Encode(summary.model)} · {Encode(summary.task.Replace('_', ' '))} · {Encode(summary.device)} · "
+                + $"{summary.started.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture)} · <span class=\"status {Encode(summary.status)}\">{Encode(summary.status)}</span></p>");
+        if (summary?.error is { } error) html.Append($"<p class=\"failed\">{Encode(error)}</p>");
+        html.Append("</header>\n");
+        if (summary is not null) Tiles(html, summary);
+        Charts(html, rows);
+        Table(html, rows, summary?.best_epoch ?? 0);
+        html.Append($"<details><summary>Configuration</summary><pre>{Encode(config)}</pre></details>\n");
+        html.Append($"<footer>{Encode(location)}</footer>\n<script>\n{Resource("report.js")}</script>\n</html>\n");
+        return html.ToString();
+    }
+
+    private static void Tiles(StringBuilder html, RunSummary summary)
+    {
+        html.Append("<div class=\"tiles\">");
+        foreach (var (metric, value) in summary.best)
+            Tile(MetricFormat.Value(metric, value), $"{MetricFormat.Title(metric)}, best epoch {summary.best_epoch}");
+        Tile(Count(summary.parameters), "Parameters");
+        Tile(MetricFormat.Number(summary.images_per_second), "Images per second");
+        Tile(MetricFormat.Duration(summary.seconds), $"{summary.epochs} epochs, {summary.steps.ToString("#,0", CultureInfo.InvariantCulture)} steps");
+        html.Append("</div>\n");
+
+        void Tile(string value, string name) => html.Append($"<div class=\"tile\"><b>{Encode(value)}</b><span>{Encode(name)}</span></div>");
+    }
+
+    private static void Charts(StringBuilder html, IReadOnlyList<MetricRow> rows)
+    {
+        var points = rows.SelectMany(row => row.Metrics.Where(each => double.IsFinite(each.Value)).Select(each => (metric: each.Key, x: row.Epoch, y: each.Value)));
+        var charts = points.GroupBy(point => MetricFormat.Quantity(point.metric))
+            .OrderBy(chart => Array.IndexOf(order, chart.Key) is >= 0 and var place ? place : order.Length).ThenBy(chart => chart.Key);
+        html.Append("<div class=\"charts\">\n");
+        foreach (var chart in charts)
+        {
+            var curves = chart.GroupBy(point => point.metric).OrderBy(curve => curve.Key)
+                .Select(curve => new Curve(MetricFormat.Source(curve.Key), curve.Select(point => (point.x, point.y)).ToArray()));
+            html.Append(new LineChart(chart.Key, curves.ToArray()).ToHtml());
+        }
+        html.Append("</div>\n");
+    }
+
+    /// <summary>One line for each measurement on held-out data.</summary>
+    private static void Table(StringBuilder html, IReadOnlyList<MetricRow> rows, int best)
+    {
+        var measured = rows.Where(row => row.Metrics.Keys.Any(metric => MetricFormat.Source(metric) == "val")).ToArray();
+        if (measured.Length == 0) return;
+        var metrics = measured.SelectMany(row => row.Metrics.Keys).Distinct().ToArray();
+        html.Append("<h2>Measurements</h2>\n<div class=\"table\"><table><tr><th>epoch</th><th>step</th><th>time</th>");
+        foreach (var metric in metrics) html.Append($"<th>{Encode(metric.Replace('/', ' ').Replace('_', ' '))}</th>");
+        html.Append("</tr>\n");
+        foreach (var row in measured)
+        {
+            html.Append($"<tr{((int)Math.Round(row.Epoch) == best ? " class=\"best\"" : "")}><td>{MetricFormat.Number(row.Epoch)}</td><td>{row.Step}</td><td>{MetricFormat.Duration(row.Seconds)}</td>");
+            foreach (var metric in metrics) html.Append($"<td>{(row.Metrics.TryGetValue(metric, out var value) ? MetricFormat.Value(metric, value) : "")}</td>");
+            html.Append("</tr>\n");
+        }
+        html.Append("</table></div>\n");
+    }
+
+    private static string Count(long number) => number switch
+    {
+        >= 1_000_000 => string.Create(CultureInfo.InvariantCulture, $"{number / 1e6:0.0#} M"),
+        >= 1_000 => string.Create(CultureInfo.InvariantCulture, $"{number / 1e3:0.0#} k"),
+        _ => number.ToString(CultureInfo.InvariantCulture),
+    };
+
+    private static string Encode(string text) => WebUtility.HtmlEncode(text);
+
+    private static string Resource(string name)
+    {
+        using var stream = typeof(HtmlReport).Assembly.GetManifestResourceStream($"Attention.Engine.Runs.Report.{name}")!;
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+}

@@ -1,0 +1,60 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Attention.Engine.Verification;
+
+/// <summary>
+/// A recording of a reference model: its parameters by name, and a few samples of what it computes when every weight and
+/// input is filled by <see cref="FormulaFill"/>. The property names are the file's keys.
+/// </summary>
+public sealed record Recording
+{
+    public string? factory { get; init; }
+    public Dictionary<string, JsonElement> kwargs { get; init; } = [];
+    public double gain { get; init; } = 1;
+    public long parameter_count { get; init; }
+    public required IReadOnlyList<RecordedInput> inputs { get; init; }
+    public required IReadOnlyList<RecordedState> state { get; init; }
+    public required IReadOnlyList<RecordedTensor> outputs { get; init; }
+    public IReadOnlyList<RecordedTensor> features { get; init; } = [];
+    public RecordedBackward? backward { get; init; }
+
+    /// <summary>Reads a recording.</summary>
+    /// <exception cref="UserError">The file is missing or no recording.</exception>
+    public static Recording Load(string path)
+    {
+        if (!File.Exists(path))
+            throw new UserError($"there is no recording '{path}'", "check the path");
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllText(path), RecordingJson.Default.Recording)
+                ?? throw new UserError($"'{path}' is empty", "give a recording, a JSON file");
+        }
+        catch (JsonException e)
+        {
+            throw new UserError($"'{path}' is no recording: {e.Message}", "make one with scripts/record_reference.py", e);
+        }
+    }
+}
+
+public sealed record RecordedInput(string name, long[] shape, string kind = "float", long high = 0);
+
+/// <param name="name">Key in the state dict.</param>
+/// <param name="shape">Its shape.</param>
+/// <param name="kind">param, buffer or computed.</param>
+/// <param name="fill">The rule that filled it.</param>
+/// <param name="alias_of">The entry that gave the values, where both are the same tensor.</param>
+/// <param name="requires_grad">False where no gradient was recorded.</param>
+/// <param name="gain">Of this entry alone.</param>
+public sealed record RecordedState(string name, long[] shape, string kind, string fill, string? alias_of = null, bool requires_grad = true, double? gain = null);
+
+/// <summary>Samples of a tensor at flat row-major positions, and how far float32 is from float64 there.</summary>
+public sealed record RecordedTensor(string name, long[] shape, double l2, double max_abs, long[] indices, double[] samples, double noise = 0);
+
+public sealed record RecordedGradient(string name, double? l2, long stride, double[]? samples, double noise = 0, bool zero = false);
+
+public sealed record RecordedBackward(double loss, IReadOnlyList<RecordedGradient> grads);
+
+[JsonSourceGenerationOptions(NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
+[JsonSerializable(typeof(Recording))]
+internal sealed partial class RecordingJson : JsonSerializerContext;

@@ -1,0 +1,60 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Attention.Modules;
+
+/// <summary>What a <see cref="SelfAttention"/> is made from; the keys of <c>attention:</c> in a config.</summary>
+public sealed record SelfAttentionConfig
+{
+    /// <summary>Heads; each has dim / num_heads channels.</summary>
+    public int num_heads { get; init; } = 8;
+    public bool qkv_bias { get; init; } = true;
+    /// <summary>Layer norm on each head's queries and keys.</summary>
+    public bool qk_norm { get; init; }
+    public bool proj_bias { get; init; } = true;
+    public double attn_drop { get; init; }
+    public double proj_drop { get; init; }
+    /// <summary>Epsilon of the norms of queries and keys.</summary>
+    public double norm_eps { get; init; } = 1e-6;
+}
+
+/// <summary>
+/// Multi-head self-attention over a sequence. (B, N, C) to the same; parameter names as in timm's Attention.
+/// Vaswani et al., Attention Is All You Need, 2017.
+/// </summary>
+public sealed class SelfAttention : Block
+{
+    private readonly Linear qkv;
+    private readonly nn.Module<Tensor, Tensor> q_norm;
+    private readonly nn.Module<Tensor, Tensor> k_norm;
+    private readonly Linear proj;
+    private readonly Dropout proj_drop;
+    private readonly long num_heads;
+    private readonly long head_dim;
+    private readonly double attn_drop;
+
+    public SelfAttention(long dim, SelfAttentionConfig config) : base(nameof(SelfAttention))
+    {
+        num_heads = config.num_heads;
+        if (num_heads < 1 || dim % num_heads != 0)
+            throw new UserError($"embed_dim {dim} does not divide into num_heads {num_heads}", "choose a number of heads that divides embed_dim");
+        head_dim = dim / num_heads;
+        attn_drop = config.attn_drop;
+        qkv = nn.Linear(dim, dim * 3, hasBias: config.qkv_bias);
+        q_norm = config.qk_norm ? nn.LayerNorm(head_dim, config.norm_eps) : nn.Identity();
+        k_norm = config.qk_norm ? nn.LayerNorm(head_dim, config.norm_eps) : nn.Identity();
+        proj = nn.Linear(dim, dim, hasBias: config.proj_bias);
+        proj_drop = nn.Dropout(config.proj_drop);
+        RegisterComponents();
+    }
+
+    protected override Tensor Forward(Tensor x)
+    {
+        var (batch, tokens, dim) = (x.shape[0], x.shape[1], x.shape[2]);
+        var parts = qkv.call(x).reshape(batch, tokens, 3, num_heads, head_dim).permute(2, 0, 3, 1, 4).unbind(0);
+        var (q, k, v) = (q_norm.call(parts[0]), k_norm.call(parts[1]), parts[2]);
+        var attended = ScaledDotProduct.Attend(q, k, v, dropout: training ? attn_drop : 0);
+        return proj_drop.call(proj.call(attended.transpose(1, 2).reshape(batch, tokens, dim)));
+    }
+}

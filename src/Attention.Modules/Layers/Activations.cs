@@ -1,0 +1,33 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Attention.Modules;
+
+/// <summary>Activations by the names that configs use.</summary>
+public static class Activations
+{
+    private static readonly Dictionary<string, Func<nn.Module<Tensor, Tensor>>> all = new()
+    {
+        ["gelu"] = () => nn.GELU(),
+        ["gelu_tanh"] = () => nn.GELU(GELU.Approximate.tanh),
+        ["quick_gelu"] = () => new QuickGelu(),
+        ["relu"] = () => nn.ReLU(),
+        ["silu"] = () => nn.SiLU(),
+    };
+
+    /// <summary>The names there are.</summary>
+    public static IReadOnlyCollection<string> Names => all.Keys;
+
+    /// <summary>A new activation module.</summary>
+    /// <exception cref="UserError">There is none of that name.</exception>
+    public static nn.Module<Tensor, Tensor> Create(string name) =>
+        all.TryGetValue(name, out var create) ? create()
+        : throw new UserError($"no activation '{name}'", $"choose one of {string.Join(", ", all.Keys)}");
+}
+
+/// <summary>x * sigmoid(1.702 x), the GELU that the first CLIP models were trained with.</summary>
+public sealed class QuickGelu() : Block(nameof(QuickGelu))
+{
+    protected override Tensor Forward(Tensor x) => x * sigmoid(x * 1.702);
+}

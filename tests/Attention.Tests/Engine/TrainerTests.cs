@@ -1,0 +1,209 @@
+using Attention.Engine.Checkpoints;
+using Attention.Engine.Training;
+using Attention.Torch;
+using TorchSharp;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Attention.Tests.Engine;
+
+public sealed class TrainerTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("attention-tests-").FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    /// <summary>Learns which of two halves of the input is larger; dropout makes it draw random numbers.</summary>
+    private sealed class Toy : TrainingTask
+    {
+        private sealed record Batch(Tensor Inputs, Tensor Labels) : IBatch
+        {
+            public int Samples => (int)Labels.shape[0];
+
+            public void Dispose()
+            {
+                Inputs.Dispose();
+                Labels.Dispose();
+            }
+        }
+
+        private readonly TorchSharp.Modules.Sequential model;
+
+        public Toy()
+        {
+            manual_seed(1);
+            model = nn.Sequential(("a", nn.Linear(8, 32)), ("act", nn.GELU()), ("drop", nn.Dropout(0.1)), ("b", nn.Linear(32, 2)));
+        }
+
+        public Func<int, double> Poison { get; init; } = _ => 1;
+        public override nn.Module Model => model;
+        public override int StepsPerEpoch => 20;
+        public override string PrimaryMetric => "top1";
+
+        public override IEnumerable<IBatch> Batches(int epoch)
+        {
+            for (int step = 0; step < StepsPerEpoch; step++)
+                yield return Make(epoch * 1000 + step);
+        }
+
+        private static Batch Make(int seed)
+        {
+            using var scope = NewDisposeScope();
+            using var generator = new Generator((ulong)seed);
+            var inputs = randn(32, 8, generator: generator);
+            var labels = inputs.slice(1, 0, 4, 1).sum(1).gt(inputs.slice(1, 4, 8, 1).sum(1)).to(ScalarType.Int64);
+            return new Batch(scope.MoveToOuter(inputs), scope.MoveToOuter(labels));
+        }
+
+        private int steps;
+
+        public override Tensor Loss(IBatch batch, IDictionary<string, double> metrics)
+        {
+            var (inputs, labels) = (Batch)batch;
+            var logits = model.call(inputs);
+            metrics["top1"] = logits.argmax(1).eq(labels).to(ScalarType.Float32).mean().item<float>();
+            return nn.functional.cross_entropy(logits, labels) * Poison(steps++);
+        }
+
+        public override IReadOnlyDictionary<string, double> Evaluate(Action<int, int>? progress, CancellationToken cancellation)
+        {
+            using var scope = NewDisposeScope();
+            using var _ = inference_mode();
+            using var batch = Make(999_999);
+            var logits = model.call(batch.Inputs);
+            progress?.Invoke(1, 1);
+            return new Dictionary<string, double>
+            {
+                ["top1"] = logits.argmax(1).eq(batch.Labels).to(ScalarType.Float32).mean().item<float>(),
+                ["loss"] = nn.functional.cross_entropy(logits, batch.Labels).item<float>(),
+            };
+        }
+
+        public override void Dispose()
+        {
+            model.Dispose();
+            base.Dispose();
+        }
+    }
+
+    private static Trainer Make(Toy task, int epochs, params TrainingHook[] hooks) =>
+        new(task, new FusedAdamW(ParameterGroups.Of(task.Model, 1e-2, 0.01, task.NoWeightDecay)), new Schedule(1e-2, 0, 10, epochs * 20L), epochs, 1, hooks);
+
+    private static byte[] Weights(Toy task)
+    {
+        using var stream = new MemoryStream();
+        SafeTensors.Write(stream, task.Model.state_dict());
+        return stream.ToArray();
+    }
+
+    private sealed class Probe : TrainingHook
+    {
+        public List<StepResult> Steps { get; } = [];
+        public List<EpochResult> Epochs { get; } = [];
+        public Exception? Failure { get; private set; }
+        public Action<Trainer, EpochResult>? AtEpoch { get; init; }
+        public override void OnStep(Trainer trainer, StepResult result) => Steps.Add(result);
+
+        public override void OnEpoch(Trainer trainer, EpochResult result)
+        {
+            Epochs.Add(result);
+            AtEpoch?.Invoke(trainer, result);
+        }
+
+        public override void OnEnd(Trainer trainer, Exception? failure) => Failure = failure;
+    }
+
+    [Fact]
+    public void It_learns_and_tells_its_hooks()
+    {
+        using var task = new Toy();
+        var probe = new Probe();
+        var trainer = Make(task, 4, probe);
+        trainer.Run(CancellationToken.None);
+        Assert.Equal(80, probe.Steps.Count);
+        Assert.Equal(4, probe.Epochs.Count);
+        Assert.True(probe.Epochs[^1].Evaluation["top1"] > 0.9, $"top1 {probe.Epochs[^1].Evaluation["top1"]}");
+        Assert.True(probe.Epochs[^1].Train["loss"] < probe.Epochs[0].Train["loss"] / 2);
+        Assert.Equal(80, trainer.State.Step);
+        Assert.Null(probe.Failure);
+    }
+
+    [Fact]
+    public void A_run_that_goes_on_from_a_checkpoint_ends_with_the_same_bits()
+    {
+        using var whole = new Toy();
+        Make(whole, 4).Run(CancellationToken.None);
+
+        var checkpoint = Path.Combine(folder, "checkpoint");
+        using (var first = new Toy())
+        {
+            using var stop = new CancellationTokenSource();
+            var hook = new Probe
+            {
+                AtEpoch = (trainer, result) =>
+                {
+                    if (result.Epoch != 1)
+                        return;
+                    Checkpoint.Save(checkpoint, trainer, "toy", result.Evaluation);
+                    stop.Cancel();
+                },
+            };
+            Assert.ThrowsAny<OperationCanceledException>(() => Make(first, 4, hook).Run(stop.Token));
+        }
+
+        using var second = new Toy();
+        var resumed = Make(second, 4);
+        manual_seed(77);
+        Checkpoint.Load(checkpoint, resumed);
+        Assert.Equal(2, resumed.State.Epoch);
+        resumed.Run(CancellationToken.None);
+        Assert.Equal(Weights(whole), Weights(second));
+    }
+
+    [Fact]
+    public void A_changed_file_of_a_checkpoint_is_named()
+    {
+        using var task = new Toy();
+        var trainer = Make(task, 1);
+        trainer.Run(CancellationToken.None);
+        var checkpoint = Path.Combine(folder, "checkpoint");
+        Checkpoint.Save(checkpoint, trainer, "toy", new Dictionary<string, double>());
+        var file = Path.Combine(checkpoint, Checkpoint.ModelFile);
+        var bytes = File.ReadAllBytes(file);
+        bytes[^1] ^= 1;
+        File.WriteAllBytes(file, bytes);
+        Assert.Contains("its checksum differs", Assert.Throws<UserError>(() => Checkpoint.Load(checkpoint, trainer)).Message);
+    }
+
+    [Fact]
+    public void A_checkpoint_replaces_an_earlier_one_whole()
+    {
+        using var task = new Toy();
+        var trainer = Make(task, 1);
+        trainer.Run(CancellationToken.None);
+        var checkpoint = Path.Combine(folder, "best");
+        Checkpoint.Save(checkpoint, trainer, "first", new Dictionary<string, double>());
+        Checkpoint.Save(checkpoint, trainer, "second", new Dictionary<string, double>());
+        Assert.Equal("second", Checkpoint.ReadManifest(checkpoint).model);
+        Assert.Equal([checkpoint], Directory.GetFileSystemEntries(folder));
+    }
+
+    [Fact]
+    public void A_loss_that_is_no_number_stops_the_run_and_says_where()
+    {
+        using var task = new Toy { Poison = step => step == 25 ? double.NaN : 1 };
+        var probe = new Probe();
+        var error = Assert.Throws<UserError>(() => Make(task, 4, probe).Run(CancellationToken.None));
+        Assert.Equal("the loss is NaN at step 26 (epoch 2, batch 6)", error.Message);
+        Assert.Same(error, probe.Failure);
+    }
+
+    [Fact]
+    public void Training_leaves_no_tensors_behind()
+    {
+        using var task = new Toy();
+        var live = new List<long>();
+        Make(task, 6, new Probe { AtEpoch = (_, _) => live.Add(MemoryInfo.LiveTensors) }).Run(CancellationToken.None);
+        Assert.Equal(live[1], live[^1]);
+    }
+}

@@ -1,0 +1,51 @@
+using Attention.Engine.Verification;
+using Xunit;
+
+namespace Attention.Tests.Models;
+
+/// <summary>Models against recordings of the reference implementation.</summary>
+public class RecordingTests
+{
+    [SkippableTheory]
+    [InlineData("vit_tiny_patch16_224")]
+    [InlineData("vit_small_patch16_224")]
+    [InlineData("vit_base_patch16_224")]
+    public void The_model_agrees_with_its_recording(string model)
+    {
+        var result = Verifier.Run(SharedFiles.Require($"parity/{model}.json"));
+        Assert.True(result.Agrees, string.Join("\n", result.Problems.Take(10)));
+        Assert.True(result.OutputError < 1e-4 && result.FeatureError < 1e-4, $"{result.OutputError} {result.FeatureError}");
+    }
+
+    [SkippableFact]
+    public void The_formula_gives_the_reference_bits()
+    {
+        var lines = File.ReadAllLines(SharedFiles.Require("parity/formula-values.txt"));
+        (string name, long[] shape, string rule) = ("", [], "");
+        int compared = 0;
+        foreach (var line in lines)
+        {
+            var words = line.Split([' ', '[', ']', ','], StringSplitOptions.RemoveEmptyEntries);
+            if (words.Length < 4)
+                continue;
+            if (!line.StartsWith(' '))
+            {
+                name = words[0];
+                shape = [.. words[1..^2].Select(long.Parse)];
+                rule = words[^2];
+                continue;
+            }
+            using var tensor = rule switch
+            {
+                "input" => FormulaFill.Input(name, shape),
+                "probe" => FormulaFill.Probe(name, shape),
+                _ => FormulaFill.Parameter(name, shape, rule, 1),
+            };
+            var value = tensor.data<float>()[long.Parse(words[0])];
+            var bits = words.First(w => w.StartsWith("bits=", StringComparison.Ordinal))["bits=0x".Length..];
+            Assert.Equal(Convert.ToUInt32(bits, 16), BitConverter.SingleToUInt32Bits(value));
+            compared++;
+        }
+        Assert.True(compared > 10);
+    }
+}
