@@ -32,7 +32,11 @@ public static partial class torch
             DisposeScopeManager.OfThread.Created(this);
         }
 
+        // A tensor that is none, as the official package gives where there is no gradient.
+        private Tensor() => GC.SuppressFinalize(this);
+
         internal static Tensor FromHandle(nint handle) => new(handle);
+        internal static Tensor FromHandleOrInvalid(nint handle) => handle == 0 ? new() : new(handle);
 
         /// <summary>A tensor that owns the given native handle.</summary>
         public static Tensor UnsafeCreateTensor(IntPtr handle) => new(handle);
