@@ -283,7 +283,7 @@ public static partial class torch
                 var common = source.Where(pair => target.ContainsKey(pair.Key) && !skipped.Contains(pair.Key)).ToList();
                 foreach (var (key, tensor) in common)
                     if (!tensor.shape.AsSpan().SequenceEqual(target[key].shape))
-                        throw new InvalidOperationException($"the state dict does not fit {GetName()}: '{key}' has shape {Shape(tensor)}, expected {Shape(target[key])}");
+                        throw new InvalidOperationException($"the state dict does not fit {GetName()}: '{key}' has shape {Shape(tensor.shape)}, expected {Shape(target[key].shape)}");
 
                 using (no_grad())
                     foreach (var (key, tensor) in common)
@@ -291,7 +291,7 @@ public static partial class torch
                 return (missing, unexpected);
             }
 
-            private static string Shape(Tensor tensor) => $"({string.Join(", ", tensor.shape)})";
+            private static string Shape(long[] shape) => $"({string.Join(", ", shape)})";
 
             private static string Listing(string what, List<string> keys, string end) =>
                 keys.Count == 0 ? "" : $"{keys.Count} {what}: {string.Join(", ", keys.Take(10))}{(keys.Count > 10 ? ", ..." : "")}{end}";
@@ -361,10 +361,19 @@ public static partial class torch
                     bool found = target.TryGetValue(key, out var tensor);
                     if (!found && strict)
                         throw new ArgumentException($"{GetName()} has no '{key}', which is in the file");
-                    TensorFormat.ReadInto(found && skip?.Contains(key) != true ? tensor : null, reader, key);
+                    Read(found && skip?.Contains(key) != true ? tensor : null, reader, key);
                     loadedParameters?.Add(key, found);
                 }
                 return this;
+            }
+
+            // Null reads over it.
+            private void Read(Tensor? tensor, BinaryReader reader, string key)
+            {
+                var (type, shape) = TensorStream.ReadHeader(reader);
+                if (tensor is not null && (tensor.dtype != type || !shape.AsSpan().SequenceEqual(tensor.shape)))
+                    throw new ArgumentException($"{GetName()}: '{key}' is {tensor.dtype} of shape {Shape(tensor.shape)}, in the file {type} of shape {Shape(shape)}");
+                TensorStream.ReadElements(tensor!, type, shape, reader, skip: tensor is null);
             }
 
             /// <summary>Makes a module and loads its state from a file.</summary>
