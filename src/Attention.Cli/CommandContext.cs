@@ -8,7 +8,8 @@ namespace Attention.Cli;
 /// <param name="Stop">Set when the user asks to stop by Ctrl-C or SIGTERM.</param>
 public sealed record CommandContext(ParseResult Parsed, Terminal Terminal, CancellationToken Stop)
 {
-    public T Get<T>(Argument<T> argument) => Parsed.GetRequiredValue(argument);
+    /// <summary>The argument's value, or its default.</summary>
+    public T Get<T>(Argument<T> argument) => Parsed.GetValue(argument)!;
 
     /// <summary>The option's value, or null (false, 0) where it was not given and has no default.</summary>
     public T? Get<T>(Option<T> option) => Parsed.GetValue(option);

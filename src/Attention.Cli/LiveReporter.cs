@@ -8,18 +8,19 @@ namespace Attention.Cli;
 /// <summary>A bar that moves in the last line of the terminal, under the lines that stay.</summary>
 internal sealed class LiveReporter : IRunReporter
 {
-    private static readonly TimeSpan interval = TimeSpan.FromMilliseconds(100);
     private const int BarWidth = 24;
     private const string EraseLine = "\r\e[2K";
 
     private readonly IAnsiConsole console;
+    private readonly TimeSpan interval;
     private long last;
     private bool shown;
 
-    private LiveReporter(IAnsiConsole console) => this.console = console;
+    internal LiveReporter(IAnsiConsole console, TimeSpan interval) => (this.console, this.interval) = (console, interval);
 
     /// <summary>A live bar where a person watches, plain lines elsewhere.</summary>
-    public static IRunReporter For(Terminal terminal) => terminal.IsLive ? new LiveReporter(terminal.Console) : new TextReporter(terminal.Out);
+    public static IRunReporter For(Terminal terminal) =>
+        terminal.IsLive ? new LiveReporter(terminal.Console, TimeSpan.FromMilliseconds(100)) : new TextReporter(terminal.Out);
 
     public void Say(string line) => Stay(Markup.Escape(line));
 

@@ -15,7 +15,9 @@ public sealed class Terminal(TextWriter output, TextWriter error, bool verbose)
     public IAnsiConsole Console => console ??= CreateConsole();
 
     /// <summary>Whether a person watches standard output.</summary>
-    public bool IsLive => ReferenceEquals(Out, System.Console.Out) && !System.Console.IsOutputRedirected && Console.Profile.Capabilities.Ansi;
+    public bool IsLive => IsTerminal && Console.Profile.Capabilities.Ansi;
+
+    private bool IsTerminal => ReferenceEquals(Out, System.Console.Out) && !System.Console.IsOutputRedirected;
 
     /// <summary>Writes an error as one line, with advice on a second, and gives the exit code for it.</summary>
     public int Report(Exception failure)
@@ -48,11 +50,11 @@ public sealed class Terminal(TextWriter output, TextWriter error, bool verbose)
 
     private IAnsiConsole CreateConsole()
     {
-        const int wide = 1000;
-        var created = AnsiConsole.Create(new() { Out = new AnsiConsoleOutput(Out) });
+        if (IsTerminal) return AnsiConsole.Create(new() { Out = new AnsiConsoleOutput(Out) });
+        var plain = AnsiConsole.Create(new() { Out = new AnsiConsoleOutput(Out), Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors });
         // A file or a pipe has no width at which lines should be broken.
-        if (!ReferenceEquals(Out, System.Console.Out) || System.Console.IsOutputRedirected) created.Profile.Width = wide;
-        return created;
+        plain.Profile.Width = 1000;
+        return plain;
     }
 
     private static string FirstLine(string text) => text.AsSpan().Trim().ToString().Split('\n')[0].TrimEnd();

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Attention.Engine;
 using Attention.Engine.Configuration;
 
 namespace Attention.Cli.Commands;
@@ -40,7 +41,7 @@ internal sealed class ConfigCheckCommand : CliCommand
     {
         try
         {
-            ExperimentConfig.Load(file, overrides);
+            ModelBuilder.Config(ExperimentConfig.Load(file, overrides).Value.model);
             return [];
         }
         catch (ConfigError error)

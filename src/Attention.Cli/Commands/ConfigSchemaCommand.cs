@@ -1,4 +1,5 @@
 using Attention.Engine.Configuration;
+using Attention.Models;
 
 namespace Attention.Cli.Commands;
 
@@ -10,7 +11,10 @@ internal sealed class ConfigSchemaCommand() : CliCommand("config schema", "Print
 {
     public override int Run(CommandContext context)
     {
-        JsonText.Write(context.Terminal.Out, json => JsonSchema.Of<ExperimentConfig>().WriteTo(json));
+        var models = ModelRegistry.Names.GroupBy(name => ModelRegistry.Family(name).Name)
+            .Select(family => new JsonSchema.NamedRecord(family.ToArray(), ModelRegistry.Family(family.First()).Config(family.First())));
+        var schema = JsonSchema.Of<ExperimentConfig>([.. models]);
+        JsonText.Write(context.Terminal.Out, json => schema.WriteTo(json));
         return 0;
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Attention.Engine;
 using Attention.Engine.Configuration;
 
 namespace Attention.Cli.Commands;
@@ -18,6 +19,7 @@ internal sealed class ConfigShowCommand : CliCommand
     public override int Run(CommandContext context)
     {
         var config = source.Load(context);
+        config = config.Showing(config.Value.model, ModelBuilder.Config(config.Value.model));
         if (context.Get(asJson)) JsonText.Write(context.Terminal.Out, json => WriteJson(config, json));
         else context.Terminal.Out.Write(config.ToCommentedYaml());
         return 0;

@@ -61,7 +61,7 @@ public sealed class Binder
         {
             if (allowsNull) value = null;
             else if (!empty.Removes)
-                return Fail(node, $"'{path}' has no value", $"write a value{(current is null ? "" : $", or leave the key out to get {RecordWriter.Show(current)}")}");
+                return Fail(node, $"'{path}' has no value", current is null ? "write a value" : $"write a value, or leave the key out to get {RecordWriter.Show(current)}");
             return true;
         }
         if (type.IsAssignableFrom(node.GetType()))
@@ -77,7 +77,7 @@ public sealed class Binder
         if (TupleItems(type) is { } itemTypes) return Tuple(node, type, itemTypes, path, out value);
 
         if (node is not MapNode map)
-            return Fail(node, $"'{path}' is {node}, but must be a map of keys", $"possible keys: {string.Join(", ", RecordShape.Of(type).Fields.Select(field => field.Name))}");
+            return Fail(node, $"'{path}' is {node}, but must be a map of keys", $"possible keys: {string.Join(", ", RecordShape.Of(type).Names)}");
         value = Record(map, current ?? RecordShape.Create(type), path, $"'{path}'");
         return true;
     }
@@ -87,7 +87,10 @@ public sealed class Binder
         value = null;
         var map = MapNode.Named(node);
         if (map?["name"] is not ScalarNode { Value: { } name } scalar)
-            return Fail(node, map is null ? $"'{path}' is {node}, but must be a map with a name" : $"'{path}' has no name", $"write '{path}: {{name: ...}}'");
+        {
+            var wrong = map is null ? $"is {node}, but must be a map with a name" : "has no name";
+            return Fail(node, $"'{path}' {wrong}", $"write '{path}: {{name: ...}}'");
+        }
         value = new NamedPart(name, scalar.Origin, map.Without("name"), path);
         return true;
     }
@@ -141,8 +144,11 @@ public sealed class Binder
     {
         value = null;
         if (node is not ListNode list || list.Items.Count != types.Length)
-            return Fail(node, $"'{path}' is {(node is ListNode { Items.Count: var count } ? $"a list of {count}" : node)}, but must be a list of {types.Length}",
-                ForExample(path, $"[{string.Join(", ", types.Select(ScalarTypes.Example))}]"));
+        {
+            var found = node is ListNode other ? $"a list of {other.Items.Count}" : node.ToString();
+            var example = string.Join(", ", types.Select(ScalarTypes.Example));
+            return Fail(node, $"'{path}' is {found}, but must be a list of {types.Length}", ForExample(path, $"[{example}]"));
+        }
         var items = new object?[types.Length];
         var good = true;
         for (var i = 0; i < types.Length; i++) good &= Value(list.Items[i], types[i], false, null, $"{path}[{i}]", out items[i]);
@@ -193,7 +199,8 @@ public sealed class Binder
         {
             var where = result.MemberNames.Select(name => Locate(map, name)).FirstOrDefault(origin => origin is not null) ?? map.Origin;
             var lines = result.ErrorMessage!.Split('\n', 2);
-            problems.Add(new(where, lines[0], lines.Length > 1 ? lines[1] : $"see {string.Join(", ", result.MemberNames.Select(name => $"'{Join(path, name)}'"))}"));
+            var keys = result.MemberNames.Select(name => $"'{Join(path, name)}'");
+            problems.Add(new(where, lines[0], lines.Length > 1 ? lines[1] : $"see {string.Join(", ", keys)}"));
         }
     }
 
@@ -207,7 +214,7 @@ public sealed class Binder
 
     private void UnknownKey(MapEntry entry, RecordShape shape, object record, string place)
     {
-        var names = shape.Fields.Select(field => field.Name).ToList();
+        var names = shape.Names.ToList();
         if (RecordWriter.NameOf(record) is not null && !names.Contains("name")) names.Insert(0, "name");
         var advice = Spelling.Nearest(entry.Key, names) is { } near ? $"did you mean '{near}'?"
             : Elsewhere(entry.Key, root, "", 0) is { } path ? $"did you mean '{path}'?"

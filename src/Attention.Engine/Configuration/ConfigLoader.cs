@@ -44,7 +44,8 @@ public static class ConfigLoader
         if (under.Find("base") is { } second)
             throw IsSameFile(second.Value, basePath, path)
                 ? new ConfigError(entry.Origin, $"'{path}' and '{basePath}' are each other's base", "remove 'base' from one of them")
-                : new ConfigError(entry.Origin, $"the base '{basePath}' has a base itself (line {second.Origin.Line})", "only one level is allowed: write what the two have in common into one file");
+                : new ConfigError(entry.Origin, $"the base '{basePath}' has a base itself (line {second.Origin.Line})",
+                    "only one level is allowed: write what the two have in common into one file");
         return under.Merge(map.Without("base"));
     }
 

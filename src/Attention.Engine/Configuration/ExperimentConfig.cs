@@ -112,13 +112,13 @@ public record ImageFolderConfig : DataConfig
 /// <summary>Images of rendered shapes, an image folder that is made at the path where it is not there yet.</summary>
 public sealed record ShapesConfig : ImageFolderConfig
 {
-    /// <summary>Training images to render, over all classes.</summary>
+    /// <summary>Training images of each class.</summary>
     [Range(1, int.MaxValue)]
-    public int train_images { get; init; } = 6000;
+    public int train_per_class { get; init; } = 500;
 
-    /// <summary>Images to render for measuring, over all classes.</summary>
+    /// <summary>Images of each class on which the model is measured.</summary>
     [Range(1, int.MaxValue)]
-    public int val_images { get; init; } = 1200;
+    public int val_per_class { get; init; } = 100;
 
     /// <summary>The same seed renders the same bytes.</summary>
     public int seed { get; init; }

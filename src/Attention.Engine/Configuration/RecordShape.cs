@@ -31,6 +31,9 @@ public sealed class RecordField
 
     public IReadOnlyList<Constraint> Constraints { get; }
 
+    /// <summary>The assembly of the record that declares the field.</summary>
+    public Assembly Assembly => member.DeclaringType!.Assembly;
+
     /// <summary>The record that declares the field, and the field, as the compiler's documentation file names them.</summary>
     public string DocumentationId => $"{(member is PropertyInfo ? 'P' : 'F')}:{member.DeclaringType!.FullName!.Replace('+', '.')}.{Name}";
 
@@ -58,6 +61,8 @@ public sealed class RecordShape
     }
 
     public IReadOnlyList<RecordField> Fields { get; }
+
+    public IEnumerable<string> Names => Fields.Select(each => each.Name);
 
     public RecordField? Find(string name) => Fields.FirstOrDefault(field => field.Name == name);
 

@@ -43,11 +43,18 @@ internal static class ScalarTypes
         bool flag => (flag ? "true" : "false", false),
         double.PositiveInfinity or float.PositiveInfinity => (".inf", false),
         double.NegativeInfinity or float.NegativeInfinity => ("-.inf", false),
-        double or float => (((IFormattable)value).ToString(null, CultureInfo.InvariantCulture).Replace('E', 'e'), false),
+        double or float => (Exponent(((IFormattable)value).ToString(null, CultureInfo.InvariantCulture)), false),
         int or long => (((IFormattable)value).ToString(null, CultureInfo.InvariantCulture), false),
         Enum member => (JsonNamingPolicy.SnakeCaseLower.ConvertName(member.ToString()), false),
         _ => null,
     };
+
+    /// <summary><c>1.0e-08</c> for <c>1E-08</c>, which YAML 1.1 readers (PyYAML) would take for a text.</summary>
+    private static string Exponent(string number)
+    {
+        var at = number.IndexOf('E');
+        return at < 0 ? number : $"{number[..at]}{(number.Contains('.') ? "" : ".0")}e{number[(at + 1)..]}";
+    }
 
     /// <summary>The end of "'train.epochs' is 'ten', but must be ...".</summary>
     public static string Describe(Type type) => type switch

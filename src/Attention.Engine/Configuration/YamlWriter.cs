@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 
@@ -13,8 +14,9 @@ public static partial class YamlWriter
     {
         var lines = new List<(string text, string? comment)>();
         Lines(map, "", lines, comment ?? (_ => null));
+        // The remarks stand in one column, but for those behind very long values.
         const int farthest = 48;
-        var column = lines.Where(line => line.comment is not null && line.text.Length <= farthest).Select(line => line.text.Length + 2).DefaultIfEmpty(0).Max();
+        var column = lines.Where(line => line.text.Length <= farthest).Select(line => line.text.Length).DefaultIfEmpty(0).Max();
         var yaml = new StringBuilder();
         foreach (var (text, remark) in lines)
             yaml.Append(remark is null ? text : $"{text.PadRight(column)}  # {remark}").Append('\n');
@@ -64,7 +66,7 @@ public static partial class YamlWriter
         return plain || Number().IsMatch(text) ? text : Quote(text);
     }
 
-    private static string Quote(string text) => $"\"{JsonEncodedText.Encode(text, System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\"";
+    private static string Quote(string text) => $"\"{JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\"";
 
     /// <summary>Texts that plain YAML takes for null, a truth value or a number, in this reader or another.</summary>
     [GeneratedRegex(@"^(~|null|true|false|yes|no|on|off|[-+]?\.?[0-9][0-9_.,:xo]*([eE][-+]?[0-9]+)?|[-+]?\.(inf|nan))$", RegexOptions.IgnoreCase)]

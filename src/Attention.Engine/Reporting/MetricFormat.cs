@@ -5,6 +5,8 @@ namespace Attention.Engine.Reporting;
 /// <summary>How metrics are called and written for people: shares as percent, large numbers with few digits.</summary>
 public static class MetricFormat
 {
+    private const string PerSecond = "_per_second";
+
     private static readonly HashSet<string> shares = ["top1", "top5", "accuracy", "data_wait", "utilisation"];
 
     private static readonly Dictionary<string, string> titles = new()
@@ -24,9 +26,17 @@ public static class MetricFormat
     /// <summary><c>train</c> of <c>train/loss</c>; empty where there is no slash.</summary>
     public static string Source(string metric) => metric[..Math.Max(0, metric.LastIndexOf('/'))];
 
-    public static string Title(string metric) => titles.GetValueOrDefault(Quantity(metric)) ?? Quantity(metric).Replace('_', ' ');
+    /// <summary>The heading of a chart: <c>Top-1 accuracy</c>, <c>Gradient norm</c>.</summary>
+    public static string Title(string metric)
+    {
+        var name = Quantity(metric);
+        return titles.GetValueOrDefault(name) ?? $"{char.ToUpperInvariant(name[0])}{name[1..].Replace('_', ' ')}";
+    }
 
     public static bool IsShare(string metric) => shares.Contains(Quantity(metric));
+
+    /// <summary>Whether a chart of it should begin at zero.</summary>
+    public static bool IsRate(string metric) => metric.EndsWith(PerSecond, StringComparison.Ordinal) || Quantity(metric) is "data_wait" or "utilisation";
 
     public static string Value(string metric, double value) =>
         IsShare(metric) ? $"{(value * 100).ToString("0.0", CultureInfo.InvariantCulture)} %" : Number(value);
@@ -34,17 +44,17 @@ public static class MetricFormat
     /// <summary>A metric as it stands in a line of progress: <c>top1 71.2 %</c>, <c>512 images/s</c>, <c>wait 1.0 %</c>.</summary>
     public static string Phrase(string metric, double value) => Quantity(metric) switch
     {
-        var rate when rate.EndsWith("_per_second", StringComparison.Ordinal) => $"{Value(metric, value)} {rate[..^"_per_second".Length]}/s",
+        var rate when rate.EndsWith(PerSecond, StringComparison.Ordinal) => $"{Value(metric, value)} {rate[..^PerSecond.Length]}/s",
         "data_wait" => $"wait {Value(metric, value)}",
         var name => $"{name} {Value(metric, value)}",
     };
 
-    /// <summary>About four significant digits: <c>0.1234</c>, <c>12.34</c>, <c>1,234</c>, <c>1.5e-5</c>.</summary>
+    /// <summary>About four significant digits: <c>0.1234</c>, <c>12.34</c>, <c>1,234</c>, <c>1.5e-3</c>.</summary>
     public static string Number(double value) => Math.Abs(value) switch
     {
         0 => "0",
         double.NaN or double.PositiveInfinity => value.ToString(CultureInfo.InvariantCulture),
-        < 1e-3 => value.ToString("0.###e-0", CultureInfo.InvariantCulture),
+        < 1e-2 => value.ToString("0.###e-0", CultureInfo.InvariantCulture),
         < 10 => value.ToString("0.####", CultureInfo.InvariantCulture),
         < 100 => value.ToString("0.##", CultureInfo.InvariantCulture),
         < 1000 => value.ToString("0.#", CultureInfo.InvariantCulture),

@@ -29,8 +29,8 @@ public sealed class TextReporter(TextWriter writer, TimeSpan? interval = null) :
     /// <summary><c>epoch 3/20  step 40/47  loss 0.812  top1 71.2 %  512 images/s  wait 1.0 %  0:42 left</c></summary>
     public static string Line(RunProgress progress)
     {
-        var phase = progress.Phase == "train" ? "" : $"{progress.Phase} ";
-        var parts = progress.Metrics.Select(metric => MetricFormat.Phrase(metric.Key, metric.Value)).Prepend($"{phase}step {progress.Step}/{progress.Steps}");
+        var parts = progress.Metrics.Select(metric => MetricFormat.Phrase(metric.Key, metric.Value));
+        parts = parts.Prepend($"{(progress.Phase == "train" ? "" : $"{progress.Phase} ")}step {progress.Step}/{progress.Steps}");
         if (progress.Left is { } left) parts = parts.Append($"{MetricFormat.Clock(left)} left");
         return $"epoch {progress.Epoch}/{progress.Epochs}  {string.Join("  ", parts)}";
     }

@@ -68,8 +68,8 @@ public sealed class JsonLog : IMetricSink
             var metrics = new Dictionary<string, double>();
             foreach (var value in json.RootElement.EnumerateObject())
                 metrics[value.Name] = value.Value.ValueKind == JsonValueKind.Number ? value.Value.GetDouble() : double.NaN;
-            if (!metrics.Remove("epoch", out var epoch) || !metrics.Remove("step", out var step) || !metrics.Remove("seconds", out var seconds)) return null;
-            return new(epoch, (long)step, seconds, metrics);
+            var whole = metrics.Remove("epoch", out var epoch) & metrics.Remove("step", out var step) & metrics.Remove("seconds", out var seconds);
+            return whole ? new(epoch, (long)step, seconds, metrics) : null;
         }
         catch (JsonException)
         {

@@ -65,7 +65,7 @@ public class CommandLineTests
     public void Config_show_prints_yaml_or_typed_json()
     {
         using var folder = new TemporaryFolder();
-        var path = folder.Write("x.yaml", "model: vit\ndata: {name: shapes, path: x}\n");
+        var path = folder.Write("x.yaml", "model: vit_tiny_patch16_224\ndata: {name: shapes, path: x}\n");
         var (code, output, _) = Run("config", "show", path, "--set", "optimizer.lr=1e-4", "--set", "seed=3");
         Assert.Equal(0, code);
         Assert.Contains("\n  lr: 0.0001", output);
@@ -77,13 +77,14 @@ public class CommandLineTests
         Assert.Equal("--set seed=3", values["seed"].GetProperty("from").GetString());
         Assert.Equal(0.9, values["optimizer.betas"].GetProperty("value")[0].GetDouble());
         Assert.Equal($"{path}:1", values["model.name"].GetProperty("from").GetString());
+        Assert.Equal("default", values["model.num_classes"].GetProperty("from").GetString());
     }
 
     [Fact]
     public void Config_check_reports_every_mistake_of_every_file()
     {
         using var folder = new TemporaryFolder();
-        var good = folder.Write("good.yaml", "model: vit\ndata: {name: shapes, path: x}\n");
+        var good = folder.Write("good.yaml", "model: vit_tiny_patch16_224\ndata: {name: shapes, path: x}\n");
         var bad = folder.Write("bad.yaml", "base: good.yaml\nsed: 1\ntrain: {epochs: 0}\n");
         var (code, output, error) = Run("config", "check", good, bad);
         Assert.Equal(2, code);
@@ -95,6 +96,10 @@ public class CommandLineTests
             hint: the default is 100
 
             """.ReplaceLineEndings("\n"), error.ReplaceLineEndings("\n"));
+
+        var misspelt = folder.Write("misspelt.yaml", "base: good.yaml\nmodel:\n  num_clases: 10\n");
+        Assert.Equal($"error: {misspelt}:3: unknown key 'num_clases' in 'model' (vit_tiny_patch16_224)\nhint: did you mean 'num_classes'?\n",
+            Run("config", "check", misspelt).error.ReplaceLineEndings("\n"));
 
         var problems = JsonDocument.Parse(Run("config", "check", bad, "--json").output).RootElement;
         Assert.Equal(2, problems.GetArrayLength());

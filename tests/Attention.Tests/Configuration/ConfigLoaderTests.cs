@@ -67,11 +67,11 @@ public class ConfigLoaderTests
               lr: 0.001
               weight_decay: 0.05
               betas: [0.9, 0.95]
-              eps: 1e-08
+              eps: 1.0e-08
             schedule:
               name: cosine
               warmup_epochs: 2.5
-              min_lr: 1e-06
+              min_lr: 1.0e-06
             """, yaml);
         Assert.Contains("    train: random_crop(32, 4)|hflip\n    eval: null\n", yaml);
     }

@@ -53,6 +53,21 @@ public class JsonSchemaTests
             : schema;
     }
 
+    private sealed record NetConfig
+    {
+        public int depth { get; init; } = 12;
+    }
+
+    [Fact]
+    public void Models_are_a_choice_by_name_with_the_fields_of_their_record()
+    {
+        var model = JsonSchema.Of<ExperimentConfig>(new JsonSchema.NamedRecord(["net_tiny", "net_small"], new NetConfig()))["properties"]!["model"]!;
+        Assert.Equal(
+            """[{"enum":["net_tiny","net_small"]},{"type":"object","properties":{"name":{"enum":["net_tiny","net_small"]},"depth":{"type":"integer"}},"additionalProperties":false}]""",
+            model["anyOf"]!.ToJsonString());
+        Assert.Equal("""[{"type":"string"},{"type":"object","properties":{"name":{"type":"string"}}}]""", At("model")["anyOf"]!.ToJsonString());
+    }
+
     [Fact]
     public void What_is_missing_may_be_the_bases() =>
         Assert.Equal("""[{"required":["base"]},{"required":["model","data"]}]""", schema["anyOf"]!.ToJsonString());

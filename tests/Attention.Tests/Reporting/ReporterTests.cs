@@ -13,7 +13,12 @@ public class ReporterTests
 
     private static readonly MetricRow row = new(3, 120, 36.5, new Dictionary<string, double>
     {
-        ["train/loss"] = 0.8, ["train/top1"] = 0.7, ["lr"] = 1e-4, ["images_per_second"] = 512, ["val/loss"] = 0.75, ["val/top1"] = 0.76,
+        ["train/loss"] = 0.8,
+        ["train/top1"] = 0.7,
+        ["lr"] = 1e-4,
+        ["images_per_second"] = 512,
+        ["val/loss"] = 0.75,
+        ["val/top1"] = 0.76,
     });
 
     [Fact]
@@ -45,6 +50,27 @@ public class ReporterTests
     [Fact]
     public void The_bar_does_without_unicode() =>
         Assert.StartsWith("epoch 3/20 val ##################------  75 %", Markup.Remove(LiveReporter.Bar(progress with { Phase = "val" }, 80, unicode: false)));
+
+    [Fact]
+    public void The_bar_gives_way_to_lines_that_stay()
+    {
+        var text = new StringWriter();
+        var console = AnsiConsole.Create(new() { Out = new AnsiConsoleOutput(text), Ansi = AnsiSupport.Yes, ColorSystem = ColorSystemSupport.NoColors });
+        console.Profile.Width = 120;
+        using (var reporter = new LiveReporter(console, TimeSpan.FromHours(1)))
+        {
+            reporter.Progress(progress);
+            // Too soon to be shown, but for the last step.
+            reporter.Progress(progress with { Step = 31 });
+            reporter.Progress(progress with { Step = 40 });
+            reporter.EpochDone(3, 20, row, isBest: true);
+        }
+        var writes = text.ToString().Split("\r\e[2K");
+        Assert.Equal(3, writes.Length);
+        Assert.Contains(" 75 %", writes[0]);
+        Assert.Contains("100 %", writes[1]);
+        Assert.Equal($"{TextReporter.Line(3, 20, row, isBest: true)}\n", writes[2].ReplaceLineEndings("\n"));
+    }
 
     [Fact]
     public void Where_nobody_watches_there_are_plain_lines()

@@ -28,13 +28,17 @@ public static class HtmlReport
     {
         var title = Encode(summary?.name ?? Path.GetFileName(location));
         var html = new StringBuilder();
-        html.Append($"<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n");
-        html.Append($"<style>\n{Resource("report.css")}</style>\n<header><h1>{title}</h1>");
-        if (summary is not null)
-            html.Append($"<p>{Encode(summary.model)} · {Encode(summary.task.Replace('_', ' '))} · {Encode(summary.device)} · "
-                + $"{summary.started.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture)} · <span class=\"status {Encode(summary.status)}\">{Encode(summary.status)}</span></p>");
-        if (summary?.error is { } error) html.Append($"<p class=\"failed\">{Encode(error)}</p>");
-        html.Append("</header>\n");
+        html.Append($"""
+            <!doctype html>
+            <html lang="en">
+            <meta charset="utf-8">
+            <meta name="viewport" content="width=device-width">
+            <title>{title}</title>
+            <style>
+            {Resource("report.css")}</style>
+            <header><h1>{title}</h1>{(summary is null ? "" : Subtitle(summary))}</header>
+
+            """);
         if (summary is not null) Tiles(html, summary);
         Charts(html, rows);
         Table(html, rows, summary?.best_epoch ?? 0);
@@ -43,11 +47,20 @@ public static class HtmlReport
         return html.ToString();
     }
 
+    private static string Subtitle(RunSummary summary)
+    {
+        var started = summary.started.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
+        var facts = new[] { summary.model, summary.task.Replace('_', ' '), summary.device, started };
+        var status = $"<span class=\"status {Encode(summary.status)}\">{Encode(summary.status)}</span>";
+        var error = summary.error is null ? "" : $"<p class=\"failed\">{Encode(summary.error)}</p>";
+        return $"<p>{string.Join(" · ", facts.Select(Encode))} · {status}</p>{error}";
+    }
+
     private static void Tiles(StringBuilder html, RunSummary summary)
     {
         html.Append("<div class=\"tiles\">");
-        foreach (var (metric, value) in summary.best)
-            Tile(MetricFormat.Value(metric, value), $"{MetricFormat.Title(metric)}, best epoch {summary.best_epoch}");
+        foreach (var (metric, value) in summary.best.OrderBy(metric => metric.Key == "loss"))
+            Tile(MetricFormat.Value(metric, value), $"{MetricFormat.Title(metric)}, epoch {summary.best_epoch}");
         Tile(Count(summary.parameters), "Parameters");
         Tile(MetricFormat.Number(summary.images_per_second), "Images per second");
         Tile(MetricFormat.Duration(summary.seconds), $"{summary.epochs} epochs, {summary.steps.ToString("#,0", CultureInfo.InvariantCulture)} steps");
@@ -58,8 +71,8 @@ public static class HtmlReport
 
     private static void Charts(StringBuilder html, IReadOnlyList<MetricRow> rows)
     {
-        var points = rows.SelectMany(row => row.Metrics.Where(each => double.IsFinite(each.Value)).Select(each => (metric: each.Key, x: row.Epoch, y: each.Value)));
-        var charts = points.GroupBy(point => MetricFormat.Quantity(point.metric))
+        var points = rows.SelectMany(row => row.Metrics.Select(each => (metric: each.Key, x: row.Epoch, y: each.Value)));
+        var charts = points.Where(point => double.IsFinite(point.y)).GroupBy(point => MetricFormat.Quantity(point.metric))
             .OrderBy(chart => Array.IndexOf(order, chart.Key) is >= 0 and var place ? place : order.Length).ThenBy(chart => chart.Key);
         html.Append("<div class=\"charts\">\n");
         foreach (var chart in charts)
@@ -82,9 +95,10 @@ public static class HtmlReport
         html.Append("</tr>\n");
         foreach (var row in measured)
         {
-            html.Append($"<tr{((int)Math.Round(row.Epoch) == best ? " class=\"best\"" : "")}><td>{MetricFormat.Number(row.Epoch)}</td><td>{row.Step}</td><td>{MetricFormat.Duration(row.Seconds)}</td>");
-            foreach (var metric in metrics) html.Append($"<td>{(row.Metrics.TryGetValue(metric, out var value) ? MetricFormat.Value(metric, value) : "")}</td>");
-            html.Append("</tr>\n");
+            var cells = metrics.Select(metric => row.Metrics.TryGetValue(metric, out var value) ? MetricFormat.Value(metric, value) : "");
+            cells = cells.Prepend(MetricFormat.Duration(row.Seconds)).Prepend($"{row.Step}").Prepend(MetricFormat.Number(row.Epoch));
+            var isBest = (int)Math.Round(row.Epoch) == best;
+            html.Append($"<tr{(isBest ? " class=\"best\"" : "")}>{string.Concat(cells.Select(cell => $"<td>{cell}</td>"))}</tr>\n");
         }
         html.Append("</table></div>\n");
     }

@@ -29,7 +29,8 @@ public sealed class LineChart
         var points = this.curves.SelectMany(curve => curve.Points).ToArray();
         (fromX, toX) = (Math.Min(0, points.Min(point => point.x)), points.Max(point => point.x));
         ticksX = Ticks(fromX, toX, 8).Where(tick => tick >= fromX && tick <= toX).ToArray();
-        ticksY = Ticks(points.Min(point => point.y), points.Max(point => point.y), 5);
+        var lowest = points.Min(point => point.y);
+        ticksY = Ticks(MetricFormat.IsRate(metric) ? Math.Min(0, lowest) : lowest, points.Max(point => point.y), 5);
         (fromY, toY) = (ticksY[0], ticksY[^1]);
     }
 
@@ -38,23 +39,30 @@ public sealed class LineChart
     {
         var html = new StringBuilder();
         html.Append($"<div class=\"chart\" data-points=\"{WebUtility.HtmlEncode(Data())}\">");
-        if (curves.Count > 1)
-            html.Append($"<span class=\"legend\">{string.Concat(curves.Select((curve, i) => $"<i class=\"s{i % 4}\"></i>{WebUtility.HtmlEncode(curve.Name)}"))}</span>");
-        html.Append($"<h3>{WebUtility.HtmlEncode(MetricFormat.Title(metric))}</h3>");
-        html.Append($"<svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"{WebUtility.HtmlEncode(MetricFormat.Title(metric))} over the epochs\">");
+        if (curves.Any(curve => curve.Name != ""))
+        {
+            var names = curves.Select(curve => $"<i class=\"{Colour(curve)}\"></i>{WebUtility.HtmlEncode(curve.Name)}");
+            html.Append($"<span class=\"legend\">{string.Concat(names)}</span>");
+        }
+        var title = WebUtility.HtmlEncode(MetricFormat.Title(metric));
+        html.Append($"<h3>{title}</h3><svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"{title} over the epochs\">");
         foreach (var tick in ticksY)
             html.Append($"<line class=\"grid\" x1=\"{Left}\" x2=\"{Width - Right}\" y1=\"{Y(tick)}\" y2=\"{Y(tick)}\"/>"
                 + $"<text x=\"{Left - 8}\" y=\"{Y(tick)}\" dy=\"0.32em\" text-anchor=\"end\">{Label(tick)}</text>");
         foreach (var tick in ticksX)
             html.Append($"<text x=\"{X(tick)}\" y=\"{Height - 8}\" text-anchor=\"middle\">{MetricFormat.Number(tick)}</text>");
-        for (var i = 0; i < curves.Count; i++) Draw(html, curves[i], i);
+        foreach (var curve in curves) Draw(html, curve);
         html.Append($"<line class=\"cursor\" y1=\"{Top}\" y2=\"{Height - Bottom}\"/></svg><div class=\"tip\"></div></div>\n");
         return html.ToString();
     }
 
-    private void Draw(StringBuilder html, Curve curve, int i)
+    /// <summary>The same source has the same colour in all charts.</summary>
+    private string Colour(Curve curve) => curve.Name switch { "train" or "" => "s0", "val" => "s1", _ => $"s{2 + curves.ToList().IndexOf(curve) % 2}" };
+
+    private void Draw(StringBuilder html, Curve curve)
     {
-        html.Append($"<g class=\"s{i % 4}\"><polyline class=\"curve\" points=\"{string.Join(' ', curve.Points.Select(point => $"{X(point.x)},{Y(point.y)}"))}\"/>");
+        var line = string.Join(' ', curve.Points.Select(point => $"{X(point.x)},{Y(point.y)}"));
+        html.Append($"<g class=\"{Colour(curve)}\"><polyline class=\"curve\" points=\"{line}\"/>");
         if (curve.Points.Count <= FewPoints)
             foreach (var (x, y) in curve.Points) html.Append($"<circle class=\"dot\" cx=\"{X(x)}\" cy=\"{Y(y)}\" r=\"3\"/>");
         html.Append("</g>");
