@@ -9,7 +9,7 @@ public static partial class torch
 {
     public static partial class autograd
     {
-        private static nint[] Handles(IList<Tensor>? tensors) => tensors is null ? [] : tensors.Select(t => t is null ? 0 : t.Handle).ToArray();
+        private static nint[] Handles(IList<Tensor>? tensors) => tensors is null ? [] : tensors.Select(t => t is null || t.IsInvalid ? 0 : t.Handle).ToArray();
 
         /// <summary>Accumulates gradients into the leaves that the tensors depend on, or into <paramref name="inputs"/> alone.</summary>
         public static unsafe void backward(IList<Tensor> tensors, IList<Tensor> grad_tensors = null!, bool? retain_graph = null, bool create_graph = false, IList<Tensor> inputs = null!)
@@ -33,7 +33,10 @@ public static partial class torch
         public static void backward(Tensor tensor, Tensor grad_tensor, bool? retain_graph = null, bool create_graph = false, IList<Tensor> inputs = null!) =>
             backward([tensor], [grad_tensor], retain_graph, create_graph, inputs);
 
-        /// <summary>Gradients of the outputs with respect to the inputs; null for an input that none depends on, where that is allowed.</summary>
+        /// <summary>
+        /// Gradients of the outputs with respect to the inputs. Where that is allowed, an input that no output depends on has
+        /// an invalid tensor for its gradient (<see cref="Tensor.IsInvalid"/>).
+        /// </summary>
         public static unsafe IList<Tensor> grad(IList<Tensor> outputs, IList<Tensor> inputs, IList<Tensor> grad_outputs = null!, bool retain_graph = false, bool create_graph = false, bool allow_unused = false)
         {
             var roots = Handles(outputs);
@@ -48,7 +51,38 @@ public static partial class torch
             GC.KeepAlive(outputs);
             GC.KeepAlive(inputs);
             GC.KeepAlive(grad_outputs);
-            return results.Select(h => h == 0 ? null! : Tensor.FromHandle(h)).ToArray();
+            return results.Select(Tensor.FromHandleOrInvalid).ToArray();
+        }
+
+        public static class functional
+        {
+            /// <summary>The derivatives of each output by each input, in shape (output, input): outputs first, then inputs.</summary>
+            public static IEnumerable<Tensor> jacobian(Func<Tensor[], Tensor[]> function, params Tensor[] inputs)
+            {
+                using var scope = NewDisposeScope();
+                using var mode = enable_grad();
+                var leaves = Array.ConvertAll(inputs, input => input.detach().requires_grad_());
+                return function(leaves).SelectMany(output => OfOutput(output, leaves)).ToArray().Select(t => t.MoveToOuterDisposeScope()).ToArray();
+            }
+
+            private static Tensor[] OfOutput(Tensor output, Tensor[] inputs)
+            {
+                var rows = Array.ConvertAll(inputs, _ => new List<Tensor>());
+                foreach (var element in output.reshape(-1).unbind())
+                {
+                    var gradients = grad([element], inputs, retain_graph: true, allow_unused: true);
+                    for (int i = 0; i < inputs.Length; i++)
+                        rows[i].Add(gradients[i].IsInvalid ? zeros_like(inputs[i]) : gradients[i]);
+                }
+                return inputs.Select((input, i) => rows[i].Count > 0
+                    ? stack(rows[i]).view([.. output.shape, .. input.shape])
+                    : zeros([.. output.shape, .. input.shape], input.dtype, input.device)).ToArray();
+            }
+
+            /// <inheritdoc cref="jacobian(Func{Tensor[], Tensor[]}, Tensor[])"/>
+            public static Tensor jacobian(Func<Tensor, Tensor> function, Tensor inputs) => jacobian(x => [function(x[0])], [inputs]).Single();
+            public static IEnumerable<Tensor> jacobian(Func<Tensor, Tensor[]> function, Tensor inputs) => jacobian(x => function(x[0]), [inputs]);
+            public static IEnumerable<Tensor> jacobian(Func<Tensor[], Tensor> function, params Tensor[] inputs) => jacobian(x => new[] { function(x) }, inputs);
         }
 
         /// <summary>Until it is disposed, a backward that gives NaN names the forward call that it belongs to.</summary>
@@ -82,14 +116,22 @@ public static partial class torch
                 int count = NativeMethods.att_node_saved_count(node);
                 var tensors = new List<Tensor>(count);
                 for (int i = 0; i < count; i++)
-                    tensors.Add(Tensor.FromHandle(NativeMethods.Check(NativeMethods.att_node_saved(node, i), "get_saved_variables")));
+                    tensors.Add(Saved(i)!);
                 return tensors;
+            }
+
+            // What was saved as null comes back as null.
+            private unsafe Tensor? Saved(int index)
+            {
+                nint handle;
+                NativeMethods.Check(NativeMethods.att_node_saved(node, index, &handle), "get_saved_variables");
+                return handle == 0 ? null : Tensor.FromHandle(handle);
             }
 
             public void mark_dirty(List<Tensor> tensors) => dirty = tensors;
             public void mark_non_differentiable(List<Tensor> tensors) => nonDifferentiable = tensors;
             public void save_data(string key, object value) => data[key] = value;
-            public object get_data(string key) => data[key];
+            public object get_data(string key) => data.GetValueOrDefault(key)!;
 
             public void Dispose()
             {
@@ -113,25 +155,25 @@ public static partial class torch
             {
                 var function = new T();
                 var ctx = new AutogradContext();
-                var inputs = vars.SelectMany(v => v is Tensor t ? [t] : v as IEnumerable<Tensor> ?? []).ToList();
+                var inputs = vars.Where(IsTensor).Cast<Tensor>().ToList();
                 List<Tensor> outputs;
                 using (no_grad())
                     outputs = function.Forward(ctx, vars);
-                if (!is_grad_enabled() || !inputs.Any(t => t is not null && t.requires_grad))
+                if (!is_grad_enabled() || !inputs.Any(t => t.requires_grad))
                     return outputs;
 
+                var isTensor = Array.ConvertAll(vars, IsTensor);
                 var metadata = outputs.Select(t => (t.shape, t.dtype, t.device)).ToArray();
-                // Where each input's gradient stands among what backward gives: an entry for every argument.
                 long id = ManagedCallbacks.Add(new ManagedCallbacks.Backward(
                     (node, grads) =>
                     {
                         ctx.node = node;
                         for (int i = 0; i < grads.Count; i++)
-                            if (grads[i] is null && ctx.MaterializeGrads)
+                            if (grads[i].IsInvalid && ctx.MaterializeGrads)
                                 grads[i] = zeros(metadata[i].shape, metadata[i].dtype, metadata[i].device);
                         var results = function.Backward(ctx, grads);
                         ctx.node = 0;
-                        return TensorGradients(vars, results, inputs.Count, function.Name);
+                        return OfTensors(isTensor, results, function.Name);
                     }));
                 var inputHandles = Handles(inputs);
                 nint node;
@@ -163,18 +205,19 @@ public static partial class torch
                 return tensor;
             }
 
-            private static byte Flag(List<Tensor> list, Tensor tensor) => list.Any(t => t.Equals(tensor)) ? (byte)1 : (byte)0;
+            private static byte Flag(List<Tensor> list, Tensor tensor) => list.Any(t => ReferenceEquals(t, tensor)) ? (byte)1 : (byte)0;
 
-            // backward gives a gradient for every argument of forward, as in PyTorch; or one for every tensor.
-            private static List<Tensor?> TensorGradients(object[] vars, List<Tensor> results, int inputs, string name)
+            private static bool IsTensor(object argument) => argument is Tensor { IsInvalid: false };
+
+            // backward gives an entry for every argument of forward, null for those that are no tensors; more nulls may follow.
+            private static List<Tensor?> OfTensors(bool[] isTensor, List<Tensor> results, string name)
             {
-                if (results.Count == inputs && vars.All(v => v is Tensor or IEnumerable<Tensor>))
-                    return [.. results];
-                if (results.Count == vars.Length && vars.All(v => v is not IEnumerable<Tensor>))
-                    return vars.Zip(results).Where(pair => pair.First is Tensor).Select(pair => (Tensor?)pair.Second).ToList();
-                if (results.Count == inputs)
-                    return [.. results];
-                throw new InvalidOperationException($"{name}: backward gave {results.Count} gradients for {vars.Length} arguments, {inputs} of them tensors");
+                if (results.Count < isTensor.Length || results.Skip(isTensor.Length).Any(t => IsTensor(t)))
+                    throw new InvalidOperationException($"{name}: backward gave {results.Count} gradients for {isTensor.Length} arguments of forward");
+                for (int i = 0; i < isTensor.Length; i++)
+                    if (!isTensor[i] && IsTensor(results[i]))
+                        throw new InvalidOperationException($"{name}: backward gave a gradient for argument {i} of forward, which is no tensor");
+                return results.Where((_, i) => i < isTensor.Length && isTensor[i]).ToList<Tensor?>();
             }
         }
 
@@ -251,11 +294,11 @@ public static partial class torch
                 using var scope = NewDisposeScope();
                 var list = new List<Tensor>(count);
                 for (int i = 0; i < count; i++)
-                    list.Add(grads[i] == 0 ? null! : Tensor.FromHandle(grads[i]));
+                    list.Add(Tensor.FromHandleOrInvalid(grads[i]));
                 var results = ((Backward)live[id])(node, list);
                 // The engine takes a reference to each gradient; ours end with the scope.
                 for (int i = 0; i < inputCount && i < results.Count; i++)
-                    inputs[i] = results[i] is { } gradient ? NativeMethods.att_tensor_alias(gradient.Handle) : 0;
+                    inputs[i] = results[i] is { IsInvalid: false } gradient ? NativeMethods.att_tensor_alias(gradient.Handle) : 0;
                 return 0;
             }
             catch (Exception e)

@@ -56,17 +56,30 @@ public static partial class torch
     public static Device device(int index) => new(index);
 
     /// <summary>Checks that the device can be used.</summary>
+    /// <exception cref="InvalidOperationException">It cannot.</exception>
     public static void InitializeDeviceType(DeviceType deviceType)
     {
-        if (deviceType == DeviceType.CUDA && !cuda.is_available())
-            throw new InvalidOperationException("this libtorch has no CUDA device");
+        if (!TryInitializeDeviceType(deviceType))
+            throw new InvalidOperationException($"this machine or this libtorch has no {deviceType} device");
     }
 
-    /// <summary>The device itself, or the CPU for null, once it is known to be usable.</summary>
-    public static Device InitializeDevice(Device? device)
+    public static bool TryInitializeDeviceType(DeviceType deviceType) => deviceType switch
     {
-        device ??= get_default_device();
-        InitializeDeviceType(device.type);
+        DeviceType.CUDA => cudaAvailable.Value,
+        DeviceType.MPS => mps_is_available(),
+        _ => true,
+    };
+
+    private static readonly Lazy<bool> cudaAvailable = new(cuda.is_available);
+
+    /// <summary>The device itself, or the default one for null, once it is known to be usable.</summary>
+    public static Device InitializeDevice(Device? device) => On(device);
+
+    private static Device On(Device? device)
+    {
+        device ??= defaultDevice;
+        if (device.type is not (DeviceType.CPU or DeviceType.META))
+            InitializeDeviceType(device.type);
         return device;
     }
 }

@@ -10,6 +10,7 @@ public sealed class DisposeScope : IDisposable
     private readonly DisposeScopeManager manager;
     private readonly List<IDisposable?> items = [];
     private int count;
+    private bool emptying;
     private bool disposed;
 
     internal DisposeScope(DisposeScopeManager manager)
@@ -19,7 +20,8 @@ public sealed class DisposeScope : IDisposable
         manager.Current = this;
     }
 
-    internal DisposeScope? OuterScope { get; private set; }
+    internal DisposeScope? OuterScope { get; }
+    internal ThreadDisposeScopeStatistics Statistics => manager.Counts;
 
     /// <summary>What the scope owns now, as a copy.</summary>
     public IReadOnlyList<IDisposable> DisposablesView
@@ -80,12 +82,14 @@ public sealed class DisposeScope : IDisposable
     // The slot of a tensor is emptied, not closed: the others keep their places.
     internal void Remove(torch.Tensor tensor)
     {
+        tensor.scope = null;
+        if (emptying)
+            return;
         int index = tensor.scopeIndex;
         if (index == items.Count - 1)
             items.RemoveAt(index);
         else
             items[index] = null;
-        tensor.scope = null;
         count--;
         if (items.Count > 64 && count < items.Count / 4)
             Compact();
@@ -194,19 +198,13 @@ public sealed class DisposeScope : IDisposable
         items.Clear();
         count = 0;
         foreach (var item in owned)
-        {
-            if (item is null)
-                continue;
-            if (keep.Contains(item))
-            {
+            if (item is not null && keep.Contains(item))
                 AddAny(item);
-                continue;
-            }
-            if (item is torch.Tensor tensor)
-                tensor.scope = null;
-            manager.Count(item, s => s.DisposedInScopeCount++);
-            item.Dispose();
-        }
+        emptying = true;
+        foreach (var item in owned)
+            if (item is not null && !keep.Contains(item))
+                item.Dispose();
+        emptying = false;
     }
 
     public T DisposeEverythingBut<T>(T keep) where T : IDisposable
@@ -232,41 +230,20 @@ public sealed class DisposeScope : IDisposable
         disposable is torch.Tensor tensor ? tensor.scope == this : items.Any(item => ReferenceEquals(item, disposable));
 
     /// <summary>For an item that was disposed elsewhere: the scope forgets it.</summary>
-    public void MarkAsDisposed(IDisposable disposable)
-    {
-        if (RemoveAny(disposable))
-            manager.Count(disposable, s => s.DisposedInScopeCount++);
-    }
+    public void MarkAsDisposed(IDisposable disposable) => RemoveAny(disposable);
 
     public void Dispose()
     {
         if (disposed)
             return;
-        DisposeTensors();
-        disposed = true;
-        manager.Close(this);
-    }
-
-    // The common end of a scope, without the bookkeeping of DisposeEverythingBut.
-    private void DisposeTensors()
-    {
+        // The common end of a scope, without the bookkeeping of DisposeEverythingBut; the last made goes first.
+        emptying = true;
         for (int i = items.Count - 1; i >= 0; i--)
-        {
-            var item = items[i];
-            if (item is torch.Tensor tensor)
-            {
-                tensor.scope = null;
-                manager.Statistics_.TensorStatistics.DisposedInScopeCount++;
-                tensor.Dispose();
-            }
-            else if (item is not null)
-            {
-                manager.Count(item, s => s.DisposedInScopeCount++);
-                item.Dispose();
-            }
-        }
+            items[i]?.Dispose();
         items.Clear();
         count = 0;
+        disposed = true;
+        manager.Close(this);
     }
 }
 
@@ -280,24 +257,24 @@ public class DisposeScopeManager
 
     internal DisposeScope? Current { get; set; }
 
-    internal ThreadDisposeScopeStatistics Statistics_ { get; } = new();
+    internal ThreadDisposeScopeStatistics Counts { get; } = new();
 
     /// <summary>What this thread's tensors and scopes have been doing.</summary>
-    public static ThreadDisposeScopeStatistics Statistics => OfThread.Statistics_;
+    public static ThreadDisposeScopeStatistics Statistics => OfThread.Counts;
 
     internal void Created(torch.Tensor tensor)
     {
         if (Current is { } scope)
         {
             scope.Add(tensor);
-            Statistics_.TensorStatistics.CreatedInScopeCount++;
+            Counts.TensorStatistics.CreatedInScopeCount++;
         }
         else
-            Statistics_.TensorStatistics.CreatedOutsideScopeCount++;
+            Counts.TensorStatistics.CreatedOutsideScopeCount++;
     }
 
     internal void Count(IDisposable item, Action<LifetimeStatistics> change) =>
-        change(item is torch.Tensor ? Statistics_.TensorStatistics : Statistics_.PackedSequenceStatistics);
+        change(item is torch.Tensor ? Counts.TensorStatistics : Counts.PackedSequenceStatistics);
 
     internal void Close(DisposeScope scope)
     {
@@ -335,10 +312,13 @@ public class LifetimeStatistics
         CreatedOutsideScopeCount = DisposedOutsideScopeCount = CreatedInScopeCount = DisposedInScopeCount =
             AttachedToScopeCount = DetachedFromScopeCount = 0;
 
-    public override string ToString() =>
-        $"live {ThreadTotalLiveCount}; in scopes: created {CreatedInScopeCount}, disposed {DisposedInScopeCount}, "
-        + $"attached {AttachedToScopeCount}, detached {DetachedFromScopeCount}; "
-        + $"outside: created {CreatedOutsideScopeCount}, disposed {DisposedOutsideScopeCount}";
+    public override string ToString() => Text(ThreadTotalLiveCount, CreatedOutsideScopeCount, DisposedOutsideScopeCount,
+        CreatedInScopeCount, DisposedInScopeCount, AttachedToScopeCount, DetachedFromScopeCount);
+
+    internal static string Text(long live, long createdOutside, long disposedOutside, long createdIn, long disposedIn, long attached, long detached) =>
+        $"ThreadTotalLiveCount: {live}; CreatedOutsideScopeCount: {createdOutside}; DisposedOutsideScopeCount: {disposedOutside}; "
+        + $"CreatedInScopeCount: {createdIn}; DisposedInScopeCount: {disposedIn}; "
+        + $"AttachedToScopeCount: {attached}; DetachedFromScopeCount: {detached}";
 }
 
 /// <summary>The statistics of a thread: tensors and packed sequences.</summary>
@@ -361,7 +341,8 @@ public class ThreadDisposeScopeStatistics
         PackedSequenceStatistics.Reset();
     }
 
-    public override string ToString() => $"tensors: {TensorStatistics}\npacked sequences: {PackedSequenceStatistics}";
+    public override string ToString() => LifetimeStatistics.Text(ThreadTotalLiveCount, CreatedOutsideScopeCount, DisposedOutsideScopeCount,
+        CreatedInScopeCount, DisposedInScopeCount, AttachedToScopeCount, DetachedFromScopeCount);
 }
 
 public static partial class torch

@@ -18,33 +18,34 @@ public sealed class Scalar : IDisposable
     }
 
     private static Scalar Integral(ScalarType type, long value) => new(type, value, value);
-    private static Scalar Real(ScalarType type, double value) => new(type, (long)value, value);
+    private static Scalar Real(double value) => new(ScalarType.Float64, (long)value, value);
 
+    /// <summary>The kind of number: Bool, Int64, Float64 or ComplexFloat64.</summary>
     public ScalarType Type { get; }
 
     public static implicit operator Scalar(bool value) => Integral(ScalarType.Bool, value ? 1 : 0);
-    public static implicit operator Scalar(byte value) => Integral(ScalarType.Byte, value);
-    public static implicit operator Scalar(sbyte value) => Integral(ScalarType.Int8, value);
-    public static implicit operator Scalar(short value) => Integral(ScalarType.Int16, value);
-    public static implicit operator Scalar(int value) => Integral(ScalarType.Int32, value);
+    public static implicit operator Scalar(byte value) => Integral(ScalarType.Int64, value);
+    public static implicit operator Scalar(sbyte value) => Integral(ScalarType.Int64, value);
+    public static implicit operator Scalar(short value) => Integral(ScalarType.Int64, value);
+    public static implicit operator Scalar(int value) => Integral(ScalarType.Int64, value);
     public static implicit operator Scalar(long value) => Integral(ScalarType.Int64, value);
-    public static implicit operator Scalar(Half value) => Real(ScalarType.Float16, (double)value);
-    public static implicit operator Scalar(BFloat16 value) => Real(ScalarType.BFloat16, value.ToSingle());
-    public static implicit operator Scalar(float value) => Real(ScalarType.Float32, value);
-    public static implicit operator Scalar(double value) => Real(ScalarType.Float64, value);
-    public static implicit operator Scalar((float, float) value) => new(ScalarType.ComplexFloat32, (long)value.Item1, new Complex(value.Item1, value.Item2));
+    public static implicit operator Scalar(Half value) => Real((double)value);
+    public static implicit operator Scalar(BFloat16 value) => Real(value.ToSingle());
+    public static implicit operator Scalar(float value) => Real(value);
+    public static implicit operator Scalar(double value) => Real(value);
+    public static implicit operator Scalar((float, float) value) => new(ScalarType.ComplexFloat64, (long)value.Item1, new Complex(value.Item1, value.Item2));
     public static implicit operator Scalar(Complex value) => new(ScalarType.ComplexFloat64, (long)value.Real, value);
 
-    internal bool IsIntegral => Type <= ScalarType.Int64;
-    internal bool IsComplex => Type is ScalarType.ComplexFloat32 or ScalarType.ComplexFloat64;
+    internal bool IsIntegral => Type == ScalarType.Int64;
+    internal bool IsComplex => Type == ScalarType.ComplexFloat64;
     internal long Integer => integer;
     internal Complex Value => complex;
 
     internal Arg ToArg() => Type switch
     {
         ScalarType.Bool => integer != 0,
-        _ when IsIntegral => integer,
-        _ when IsComplex => Arg.Complex(complex),
+        ScalarType.Int64 => integer,
+        ScalarType.ComplexFloat64 => Arg.Complex(complex),
         _ => complex.Real,
     };
 

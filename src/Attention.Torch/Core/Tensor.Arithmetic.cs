@@ -2,7 +2,7 @@ using Attention.Torch.Native;
 
 namespace TorchSharp;
 
-#pragma warning disable CS0660, CS0661 // == is elementwise; Equals compares the tensors' identity, and is in Tensor.cs
+#pragma warning disable CS0660, CS0661 // == is elementwise; Equals is in Tensor.cs
 
 public static partial class torch
 {
@@ -129,6 +129,9 @@ public static partial class torch
         public static implicit operator Tensor(double[] value) => tensor(value);
         public static implicit operator Tensor((float, float)[] value) => tensor(value);
         public static implicit operator Tensor(System.Numerics.Complex[] value) => tensor(value);
-        public static implicit operator Tensor(Scalar scalar) => torch.full([], scalar, scalar.Type);
+
+        /// <summary>Only there to fail, as in the official package, where a number would become a tensor unseen.</summary>
+        public static implicit operator Tensor(Scalar scalar) =>
+            throw new InvalidOperationException("a Scalar does not become a tensor by itself: call torch.tensor or torch.full");
     }
 }

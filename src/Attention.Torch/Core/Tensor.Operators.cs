@@ -1,4 +1,3 @@
-using System.Numerics;
 using Attention.Torch.Native;
 
 namespace TorchSharp;
@@ -43,7 +42,6 @@ public static partial class torch
         public Tensor addr_(Tensor vec1, Tensor vec2, float beta = 1f, float alpha = 1f) =>
             Aten.CallInPlace("addr_", this, vec1, vec2, beta, alpha);
         public Tensor adjoint() => Aten.Call("adjoint", this);
-        public Tensor align_as(Tensor other) => Aten.Call("align_as", this, other);
         public Tensor all() => Aten.Call("all", this);
         public Tensor all(long dim, bool keepdim = false) => Aten.Call("all.dim", this, dim, keepdim);
         public bool allclose(Tensor target, double rtol = 1E-05, double atol = 1E-08, bool equal_nan = false) =>
@@ -143,7 +141,8 @@ public static partial class torch
         public Tensor cos_() => Aten.CallInPlace("cos_", this);
         public Tensor cosh() => Aten.Call("cosh", this);
         public Tensor cosh_() => Aten.CallInPlace("cosh_", this);
-        public Tensor count_nonzero(long[]? dims = null) => Aten.Call("count_nonzero.dim_IntList", this, dims);
+        public Tensor count_nonzero(long[]? dims = null) =>
+            dims is null ? Aten.Call("count_nonzero", this) : Aten.Call("count_nonzero.dim_IntList", this, dims);
         public Tensor cov(long correction = 1, Tensor? fweights = null, Tensor? aweights = null) =>
             Aten.Call("cov", this, correction, fweights, aweights);
         public (Tensor values, Tensor indexes) cummax(long dim) => Aten.Call2("cummax", this, dim);
@@ -271,9 +270,9 @@ public static partial class torch
         public Tensor inner(Tensor vec2) => Aten.Call("inner", this, vec2);
         public Tensor int_repr() => Aten.Call("int_repr", this);
         public Tensor inverse() => Aten.Call("inverse", this);
-        public bool is_complex() => Aten.CallBool("is_complex", this);
+        public bool is_complex() => torch.is_complex(dtype);
         public bool is_conj() => Aten.CallBool("is_conj", this);
-        public bool is_floating_point() => Aten.CallBool("is_floating_point", this);
+        public bool is_floating_point() => torch.is_floating_point(dtype);
         public bool is_neg() => Aten.CallBool("is_neg", this);
         public Tensor isclose(Tensor other, double rtol = 1E-05, double atol = 1E-08, bool nanEqual = false) =>
             Aten.Call("isclose", this, other, rtol, atol, nanEqual);
@@ -285,8 +284,6 @@ public static partial class torch
         public Tensor isneginf() => Aten.Call("isneginf", this);
         public Tensor isposinf() => Aten.Call("isposinf", this);
         public Tensor isreal() => Aten.Call("isreal", this);
-        public Tensor istft(long n_fft, long hop_length = -1, long win_length = -1, Tensor? window = null, bool center = true, bool normalized = false, bool? onesided = null, long length = -1, bool return_complex = false) =>
-            Aten.Call("istft", this, n_fft, hop_length, win_length, window, center, normalized, onesided, length, return_complex);
         public Tensor kron(Tensor other) => Aten.Call("kron", this, other);
         public (Tensor values, Tensor indices) kthvalue(long k, long? dim, bool keepdim = false) =>
             Aten.Call2("kthvalue", this, k, dim, keepdim);
@@ -443,8 +440,10 @@ public static partial class torch
         public Tensor roll(long[] shifts, long[] dims) => Aten.Call("roll", this, shifts, dims);
         public Tensor rot90(long k = 1, (long, long)? dims = null) =>
             Aten.Call("rot90", this, k, new long[] { dims?.Item1 ?? 0, dims?.Item2 ?? 1 });
-        public Tensor round(long decimals = 0) => Aten.Call("round.decimals", this, decimals);
-        public Tensor round_(long decimals = 0) => Aten.CallInPlace("round_.decimals", this, decimals);
+        public Tensor round(long decimals = 0) =>
+            decimals == 0 ? Aten.Call("round", this) : Aten.Call("round.decimals", this, decimals);
+        public Tensor round_(long decimals = 0) =>
+            decimals == 0 ? Aten.CallInPlace("round_", this) : Aten.CallInPlace("round_.decimals", this, decimals);
         public Tensor rrelu(double lower = 0.125, double upper = 0.3333333333333333) => Aten.Call("rrelu", this, lower, upper);
         public Tensor rrelu_(double lower = 0.125, double upper = 0.3333333333333333) => Aten.CallInPlace("rrelu_", this, lower, upper);
         public Tensor rsqrt() => Aten.Call("rsqrt", this);
@@ -482,8 +481,9 @@ public static partial class torch
         public Tensor sqrt() => Aten.Call("sqrt", this);
         public Tensor sqrt_() => Aten.CallInPlace("sqrt_", this);
         public Tensor square() => Aten.Call("square", this);
-        public Tensor squeeze(long? dim = null) => Aten.Call("squeeze.dim", this, dim);
-        public Tensor squeeze_(long? dim = null) => Aten.CallInPlace("squeeze_.dim", this, dim);
+        public Tensor squeeze(long? dim = null) => dim is null ? Aten.Call("squeeze", this) : Aten.Call("squeeze.dim", this, dim);
+        public Tensor squeeze_(long? dim = null) =>
+            dim is null ? Aten.CallInPlace("squeeze_", this) : Aten.CallInPlace("squeeze_.dim", this, dim);
         public (Tensor std, Tensor mean) std_mean(bool unbiased = true) => Aten.Call2("std_mean", this, unbiased);
         public Tensor subtract(Scalar target) => Aten.Call("subtract.Scalar", this, target);
         public Tensor subtract(Tensor target) => Aten.Call("subtract.Tensor", this, target);
@@ -534,11 +534,10 @@ public static partial class torch
         public Tensor unfold(long dimension, long size, long step) => Aten.Call("unfold", this, dimension, size, step);
         public Tensor uniform_(double from, double to, Generator? generator = null) =>
             Aten.CallInPlace("uniform_", this, from, to, generator);
-        public (Tensor output, Tensor? inverse_indices, Tensor? counts) unique_consecutive(bool return_inverse = false, bool return_counts = false, int? dim = null) =>
-            Aten.Call3("unique_consecutive", this, return_inverse, return_counts, dim);
         public Tensor unsqueeze(long dim) => Aten.Call("unsqueeze", this, dim);
         public Tensor unsqueeze_(long dim) => Aten.CallInPlace("unsqueeze_", this, dim);
-        public Tensor vander(long N = -1, bool increasing = false) => Aten.Call("vander", this, N, increasing);
+        public Tensor vander(long N = -1, bool increasing = false) =>
+            Aten.Call("vander", this, N < 0 ? null : (long?)N, increasing);
         public Tensor vdot(Tensor target) => Aten.Call("vdot", this, target);
         public Tensor view(params long[] shape) => Aten.Call("view", this, shape);
         public Tensor view_as(Tensor other) => Aten.Call("view_as", this, other);

@@ -32,7 +32,11 @@ public static partial class torch
             DisposeScopeManager.OfThread.Created(this);
         }
 
+        // A tensor that is none, as the official package gives where there is no gradient.
+        private Tensor() => GC.SuppressFinalize(this);
+
         internal static Tensor FromHandle(nint handle) => new(handle);
+        internal static Tensor FromHandleOrInvalid(nint handle) => handle == 0 ? new() : new(handle);
 
         /// <summary>A tensor that owns the given native handle.</summary>
         public static Tensor UnsafeCreateTensor(IntPtr handle) => new(handle);
@@ -57,7 +61,7 @@ public static partial class torch
             if (scope is { } owner)
             {
                 owner.Remove(this);
-                DisposeScopeManager.Statistics.TensorStatistics.DisposedInScopeCount++;
+                owner.Statistics.TensorStatistics.DisposedInScopeCount++;
             }
             else
                 DisposeScopeManager.Statistics.TensorStatistics.DisposedOutsideScopeCount++;
@@ -153,13 +157,13 @@ public static partial class torch
         /// <summary>The number of dimensions.</summary>
         public long ndim => Keep(NativeMethods.att_tensor_dim(Handle));
         public long dim() => ndim;
+        public long Dimensions => ndim;
         public long numel() => Keep(NativeMethods.att_tensor_numel(Handle));
         public long NumberOfElements => numel();
 
         /// <summary>Bytes of one element.</summary>
         public long ElementSize => Keep(NativeMethods.att_tensor_element_size(Handle));
         public long element_size() => ElementSize;
-        public long itemsize => ElementSize;
 
         public unsafe long[] shape
         {
@@ -187,8 +191,8 @@ public static partial class torch
         public long storage_offset() => Keep(NativeMethods.att_tensor_storage_offset(Handle));
         public bool is_contiguous() => Keep(NativeMethods.Check(NativeMethods.att_tensor_is_contiguous(Handle, 0), "is_contiguous")) != 0;
         public bool is_pinned() => Keep(NativeMethods.Check(NativeMethods.att_tensor_is_pinned(Handle), "is_pinned")) != 0;
-        public bool is_integral() => dtype <= ScalarType.Int64;
-        public bool is_quantized() => dtype is ScalarType.QInt8 or ScalarType.QUInt8 or ScalarType.QInt32;
+        public bool is_integral() => torch.is_integral(dtype);
+        public bool is_quantized() => torch.is_quantized(dtype);
 
         // The finalizer must not run between reading the handle and native code's use of it.
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -244,20 +248,23 @@ public static partial class torch
 
         private Tensor Converted(Tensor result, bool disposeAfter)
         {
-            if (disposeAfter && !ReferenceEquals(result, this))
+            if (disposeAfter)
                 Dispose();
             return result;
         }
 
-        /// <summary>The tensor with another type of element. With <paramref name="copy"/> false, itself where nothing changes.</summary>
+        /// <summary>
+        /// The tensor with another type of element. Where nothing changes and no <paramref name="copy"/> is asked for, the result
+        /// is a second object over the same tensor.
+        /// </summary>
         public Tensor to_type(ScalarType type, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
-            dtype == type && !copy ? alias() : Converted(Aten.Call("to.dtype", this, type, non_blocking, copy), disposeAfter);
+            Converted(dtype == type && !copy ? alias() : Aten.Call("to.dtype", this, type, non_blocking, copy), disposeAfter);
 
         public Tensor to(ScalarType type, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
             to_type(type, copy, disposeAfter, non_blocking);
 
         public Tensor to(ScalarType type, Device device, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
-            Converted(Aten.Call("to.device", this, device, type, non_blocking, copy), disposeAfter);
+            Converted(Aten.Call("to.device", this, On(device), type, non_blocking, copy), disposeAfter);
 
         public Tensor to(Device device, bool copy = false, bool disposeAfter = false, bool non_blocking = false) =>
             to(dtype, device, copy, disposeAfter, non_blocking);
@@ -273,7 +280,9 @@ public static partial class torch
         public Tensor type(ScalarType dtype) => to_type(dtype);
         public Tensor type(Func<Tensor, Tensor> typeFunc) => typeFunc(this);
         public Tensor cpu() => to(CPU);
-        public Tensor cuda(Device? device = null, bool non_blocking = false) => to(device ?? CUDA, non_blocking: non_blocking);
+        public Tensor cuda(Device? device = null, bool non_blocking = false) => device is null || device.type == DeviceType.CUDA
+            ? to(device ?? CUDA, non_blocking: non_blocking)
+            : throw new ArgumentException($"{device} is no CUDA device", nameof(device));
         public Tensor mps(bool non_blocking = false) => to(MPS, non_blocking: non_blocking);
         public Tensor @bool() => to_type(ScalarType.Bool);
         public Tensor @byte() => to_type(ScalarType.Byte);
@@ -300,7 +309,8 @@ public static partial class torch
         }
 
         /// <summary>Elements in row-major order, whatever the strides.</summary>
-        public TensorAccessor<T> data<T>() where T : unmanaged => new(this);
+        /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the type of the elements.</exception>
+        public TensorAccessor<T> data<T>() where T : unmanaged => new(device_type == DeviceType.CPU ? this : cpu());
 
         /// <summary>The bytes of a contiguous tensor on the CPU, not copied: the span is valid while the tensor is.</summary>
         public unsafe Span<byte> bytes
@@ -322,35 +332,140 @@ public static partial class torch
             }
         }
 
-        /// <summary>The value of a tensor with one element, converted to <typeparamref name="T"/> where that loses no kind.</summary>
+        /// <summary>The element of a tensor with only one.</summary>
+        /// <exception cref="ArgumentException">There are more, or <typeparamref name="T"/> is not their type: ToSingle() and the like convert.</exception>
         public T item<T>() where T : unmanaged
         {
-            if (numel() != 1)
-                throw new InvalidOperationException($"item needs a tensor with one element, not of shape ({string.Join(", ", shape)})");
-            using var source = device_type == DeviceType.CPU ? alias() : cpu();
-            return TensorAccessor<T>.ReadOne(source);
+            CheckSingle("item");
+            if (device_type == DeviceType.CPU)
+                return new TensorAccessor<T>(this)[0];
+            using var source = cpu();
+            return new TensorAccessor<T>(source)[0];
         }
 
-        public Scalar ToScalar()
+        private void CheckSingle(string member)
         {
             if (numel() != 1)
-                throw new InvalidOperationException($"ToScalar needs a tensor with one element, not of shape ({string.Join(", ", shape)})");
+                throw new ArgumentException($"{member} needs a tensor with one element, not one of shape ({string.Join(", ", shape)})");
+        }
+
+        /// <summary>The element of a tensor with only one, as a number of its type.</summary>
+        public Scalar ToScalar()
+        {
+            CheckSingle("ToScalar");
             return dtype switch
             {
                 ScalarType.Bool => item<bool>(),
-                ScalarType.ComplexFloat32 => item<(float, float)>(),
-                ScalarType.ComplexFloat64 => item<System.Numerics.Complex>(),
-                ScalarType.Float64 => item<double>(),
-                ScalarType.Float32 => item<float>(),
+                ScalarType.Byte => item<byte>(),
+                ScalarType.Int8 => item<sbyte>(),
+                ScalarType.Int16 => item<short>(),
+                ScalarType.Int32 => item<int>(),
+                ScalarType.Int64 => item<long>(),
                 ScalarType.Float16 => item<Half>(),
                 ScalarType.BFloat16 => item<BFloat16>(),
-                _ => item<long>(),
+                ScalarType.Float32 => item<float>(),
+                ScalarType.Float64 => item<double>(),
+                ScalarType.ComplexFloat32 => item<(float, float)>(),
+                ScalarType.ComplexFloat64 => item<System.Numerics.Complex>(),
+                var type => throw new ArgumentException($"an element of {type} cannot be read: call dequantize() first"),
             };
         }
 
-        /// <summary>Two objects are equal when they are the same tensor of libtorch.</summary>
-        public bool Equals(Tensor target) => target is not null && handle == target.handle;
+        /// <summary>The elements as nested lists of <see cref="Scalar"/>, or the one of a tensor without dimensions.</summary>
+        public object tolist()
+        {
+            if (ndim == 0)
+                return ToScalar();
+            var list = new System.Collections.ArrayList();
+            foreach (var part in unbind())
+                using (part)
+                    list.Add(part.tolist());
+            return list;
+        }
+
+        // Element i in row-major order.
+        public T ReadCpuValue<T>(long i) where T : unmanaged => data<T>()[i];
+        public bool ReadCpuBool(long i) => ReadCpuValue<bool>(i);
+        public byte ReadCpuByte(long i) => ReadCpuValue<byte>(i);
+        public sbyte ReadCpuSByte(long i) => ReadCpuValue<sbyte>(i);
+        public short ReadCpuInt16(long i) => ReadCpuValue<short>(i);
+        public int ReadCpuInt32(long i) => ReadCpuValue<int>(i);
+        public long ReadCpuInt64(long i) => ReadCpuValue<long>(i);
+        public float ReadCpuFloat16(long i) => (float)ReadCpuValue<Half>(i);
+        public float ReadCpuBFloat16(long i) => ReadCpuValue<BFloat16>(i).ToSingle();
+        public float ReadCpuSingle(long i) => ReadCpuValue<float>(i);
+        public double ReadCpuDouble(long i) => ReadCpuValue<double>(i);
+
+        /// <summary>The memory behind the tensor, converted to elements of <typeparamref name="T"/> where they are others.</summary>
+        public Storage<T> storage<T>() where T : unmanaged => Storage.Create<T>(this);
+
+        // --- files -------------------------------------------------------------------------------
+
+        private unsafe UnmanagedMemoryStream Memory(FileAccess access)
+        {
+            if (!is_contiguous())
+                throw new InvalidOperationException("the bytes of a tensor are read and written in order: call contiguous() first");
+            long length = numel() * ElementSize;
+            return new UnmanagedMemoryStream(length == 0 ? (byte*)1 : (byte*)DataPointer(), length, length, access);
+        }
+
+        /// <summary>Writes the bytes of a contiguous tensor on the CPU.</summary>
+        public void WriteBytesToStream(Stream stream, int bufferSize = 1024)
+        {
+            using var memory = Memory(FileAccess.Read);
+            memory.CopyTo(stream, Math.Max(bufferSize, 1 << 16));
+            GC.KeepAlive(this);
+        }
+
+        /// <summary>Fills a contiguous tensor on the CPU from the stream.</summary>
+        /// <exception cref="EndOfStreamException">The stream ends before the tensor does.</exception>
+        public void ReadBytesFromStream(Stream stream, int bufferSize = 1024)
+        {
+            using var memory = Memory(FileAccess.Write);
+            var buffer = new byte[Math.Max(bufferSize, 1 << 16)];
+            while (memory.Position < memory.Length)
+            {
+                int count = stream.Read(buffer, 0, (int)Math.Min(buffer.Length, memory.Length - memory.Position));
+                if (count == 0)
+                    throw new EndOfStreamException($"the stream ends after {memory.Position} of {memory.Length} bytes");
+                memory.Write(buffer, 0, count);
+            }
+            GC.KeepAlive(this);
+        }
+
+        /// <summary>Writes the tensor in PyTorch's own format, as a TorchScript archive.</summary>
+        public unsafe void save(string location)
+        {
+            fixed (byte* path = Aten.Utf8(location))
+                NativeMethods.Check(NativeMethods.att_tensor_save(Handle, path), "save");
+            GC.KeepAlive(this);
+        }
+
+        /// <summary>Reads a tensor that <see cref="save"/> wrote.</summary>
+        public static unsafe Tensor load(string location)
+        {
+            fixed (byte* path = Aten.Utf8(location))
+                return new Tensor(NativeMethods.Check(NativeMethods.att_tensor_load(path), "load"));
+        }
+
+        /// <summary>Reads a tensor in TorchSharp's binary format.</summary>
+        public static Tensor Load(BinaryReader reader) => TensorExtensionMethods.Load(reader);
+
+        public static Tensor Load(Stream stream)
+        {
+            using var reader = new BinaryReader(stream);
+            return Load(reader);
+        }
+
+        public static Tensor Load(string location)
+        {
+            using var stream = File.OpenRead(location);
+            return Load(stream);
+        }
+
+        /// <summary>Whether both have the same shape and elements. Compare references to tell tensors apart.</summary>
+        public bool Equals(Tensor target) => target is not null && Aten.CallBool("equal", this, target);
         public override bool Equals(object? obj) => obj is Tensor target && Equals(target);
-        public override int GetHashCode() => handle.GetHashCode();
+        public override int GetHashCode() => base.GetHashCode();
     }
 }

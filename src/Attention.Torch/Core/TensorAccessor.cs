@@ -1,5 +1,4 @@
 using System.Collections;
-using System.Numerics;
 using System.Runtime.CompilerServices;
 using static TorchSharp.torch;
 
@@ -15,8 +14,8 @@ public sealed class TensorAccessor<T> : IEnumerable<T>, IDisposable where T : un
 
     internal TensorAccessor(Tensor tensor)
     {
-        if (Unsafe.SizeOf<T>() != tensor.ElementSize)
-            throw new ArgumentException($"a tensor of {tensor.dtype} has elements of {tensor.ElementSize} bytes, {typeof(T).Name} has {Unsafe.SizeOf<T>()}");
+        if (TypeOf(typeof(T)) != tensor.dtype)
+            throw new ArgumentException($"the elements of the tensor are {tensor.dtype}, not {typeof(T).Name}");
         if (tensor.device_type != DeviceType.CPU)
             throw new InvalidOperationException($"reading elements needs a tensor on the CPU, not on {tensor.device}: call cpu() first");
         this.tensor = tensor;
@@ -137,57 +136,5 @@ public sealed class TensorAccessor<T> : IEnumerable<T>, IDisposable where T : un
     /// <summary>Nothing to free: the tensor stays its holder's.</summary>
     public void Dispose()
     {
-    }
-
-    /// <summary>The one element of a CPU tensor, converted to <typeparamref name="T"/>.</summary>
-    internal static unsafe T ReadOne(Tensor tensor)
-    {
-        var data = tensor.DataPointer();
-        if (tensor.dtype is ScalarType.ComplexFloat32 or ScalarType.ComplexFloat64)
-        {
-            var (real, imaginary) = tensor.dtype == ScalarType.ComplexFloat32
-                ? (((float*)data)[0], ((float*)data)[1])
-                : (((double*)data)[0], ((double*)data)[1]);
-            if (typeof(T) == typeof(Complex))
-                return (T)(object)new Complex(real, imaginary);
-            if (typeof(T) == typeof((float, float)))
-                return (T)(object)((float)real, (float)imaginary);
-            throw new ArgumentException($"a {tensor.dtype} element is no {typeof(T).Name}");
-        }
-        var value = tensor.dtype switch
-        {
-            ScalarType.Bool => *(bool*)data ? 1 : 0,
-            ScalarType.Byte => *(byte*)data,
-            ScalarType.Int8 => *(sbyte*)data,
-            ScalarType.Int16 => *(short*)data,
-            ScalarType.Int32 => *(int*)data,
-            ScalarType.Int64 => *(long*)data,
-            _ => 0L,
-        };
-        bool integral = tensor.dtype is ScalarType.Bool or <= ScalarType.Int64;
-        double real64 = integral ? value : tensor.dtype switch
-        {
-            ScalarType.Float64 => *(double*)data,
-            ScalarType.Float32 => *(float*)data,
-            ScalarType.Float16 => (double)*(Half*)data,
-            ScalarType.BFloat16 => (*(BFloat16*)data).ToSingle(),
-            _ => throw new ArgumentException($"an element of {tensor.dtype} cannot be read"),
-        };
-        if (!integral)
-            value = (long)real64;
-        return default(T) switch
-        {
-            bool => (T)(object)(real64 != 0),
-            byte => (T)(object)(byte)value,
-            sbyte => (T)(object)(sbyte)value,
-            short => (T)(object)(short)value,
-            int => (T)(object)(int)value,
-            long => (T)(object)value,
-            float => (T)(object)(float)real64,
-            double => (T)(object)real64,
-            Half => (T)(object)(Half)real64,
-            BFloat16 => (T)(object)new BFloat16((float)real64),
-            _ => throw new ArgumentException($"a {tensor.dtype} element is no {typeof(T).Name}"),
-        };
     }
 }

@@ -37,14 +37,9 @@ public static partial class torch
         public static implicit operator TensorIndex(System.Range range) => Slice(range);
         public static implicit operator TensorIndex((int? start, int? end) range) => Slice(range);
 
-        /// <summary>The index as a tensor of its own, for calls that take tensors only.</summary>
-        public static implicit operator torch.Tensor(TensorIndex value) => value.kind switch
-        {
-            Kind.Tensor => value.tensor!,
-            Kind.Single => torch.tensor(value.start!.Value),
-            Kind.Bool => torch.tensor(value.start != 0),
-            _ => throw new ArgumentException("only a number, a truth value or a tensor can be an index tensor"),
-        };
+        /// <summary>Only there to fail, as in the official package, where an index would become a tensor unseen.</summary>
+        public static implicit operator torch.Tensor(TensorIndex value) =>
+            throw new InvalidOperationException("a TensorIndex does not become a tensor by itself");
 
         private static long Position(System.Index index) => index.IsFromEnd ? -index.Value : index.Value;
     }
@@ -65,7 +60,7 @@ public static partial class torch
                 if (index.kind == TensorIndex.Kind.Ellipsis)
                     ellipses++;
                 else if (index.kind == TensorIndex.Kind.Tensor)
-                    consumed += index.tensor!.dtype is ScalarType.Bool or ScalarType.Byte ? (int)index.tensor.ndim : 1;
+                    consumed += IsMask(index.tensor!) ? (int)index.tensor!.ndim : 1;
                 else if (index.kind is TensorIndex.Kind.Single or TensorIndex.Kind.Slice)
                     consumed++;
             }
@@ -99,8 +94,14 @@ public static partial class torch
                         break;
                     case TensorIndex.Kind.Bool:
                         view = Replace(view, Aten.Call("unsqueeze", view, dim));
-                        Place(advanced, dim, torch.tensor(new[] { index.start != 0 }));
-                        dim++;
+                        Place(advanced, dim++, torch.tensor(new[] { index.start != 0 }));
+                        break;
+                    case TensorIndex.Kind.Tensor when index.tensor!.ndim == 0 && IsMask(index.tensor):
+                        view = Replace(view, Aten.Call("unsqueeze", view, dim));
+                        Place(advanced, dim++, Aten.Call("reshape", index.tensor, new long[] { 1 }));
+                        break;
+                    case TensorIndex.Kind.Tensor when index.tensor!.ndim == 0:
+                        view = Replace(view, Aten.Call("select.int", view, dim, index.tensor.ToInt64()));
                         break;
                     default:
                         foreach (var tensor in PerAxis(index.tensor!))
@@ -111,9 +112,16 @@ public static partial class torch
             return (view, advanced.ToArray());
         }
 
+        private static bool IsMask(Tensor index) => index.dtype is ScalarType.Bool or ScalarType.Byte;
+
         // A mask of several axes is as many integer tensors, so that what follows it indexes the right axis.
-        private static Tensor[] PerAxis(Tensor index) =>
-            index.dtype is ScalarType.Bool or ScalarType.Byte && index.ndim > 1 ? Aten.CallMany("nonzero_numpy", index) : [index];
+        private static Tensor[] PerAxis(Tensor index) => index.dtype switch
+        {
+            ScalarType.Bool or ScalarType.Byte when index.ndim > 1 => Aten.CallMany("nonzero_numpy", index),
+            ScalarType.Bool or ScalarType.Byte or ScalarType.Int64 => [index],
+            _ when torch.is_integral(index.dtype) => [index.to_type(ScalarType.Int64)],
+            var type => throw new ArgumentException($"a tensor of {type} cannot be an index: integers and truth values can"),
+        };
 
         private static void Place(List<Tensor?> advanced, int dim, Tensor tensor)
         {

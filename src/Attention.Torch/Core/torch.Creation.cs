@@ -12,7 +12,9 @@ public static partial class torch
 
     /// <summary>The type of element of new tensors of real numbers.</summary>
     public static ScalarType get_default_dtype() => defaultType;
-    public static void set_default_dtype(ScalarType dtype) => defaultType = dtype;
+    public static void set_default_dtype(ScalarType dtype) =>
+        defaultType = is_floating_point(dtype) ? dtype : throw new ArgumentException($"only a floating-point type can be the default, not {dtype}");
+    public static void set_default_tensor_type(Tensor t) => set_default_dtype(t.dtype);
     public static Device get_default_device() => defaultDevice;
     public static void set_default_device(Device device) => defaultDevice = device;
     public static void set_default_device(string device) => defaultDevice = new Device(device);
@@ -27,31 +29,40 @@ public static partial class torch
     }
 
     private static Tensor Empty(long[] size, ScalarType? dtype, Device? device, bool requires_grad, string[]? names = null) =>
-        Finish(Aten.Call("empty.memory_format(size,dtype,device)", size, dtype ?? defaultType, device ?? defaultDevice), requires_grad, names);
+        Finish(Aten.Call("empty.memory_format(size,dtype,device)", size, dtype ?? defaultType, On(device)), requires_grad, names);
 
     private static Tensor Zeros(long[] size, ScalarType? dtype, Device? device, bool requires_grad, string[]? names = null) =>
-        Finish(Aten.Call("zeros(size,dtype,device)", size, dtype ?? defaultType, device ?? defaultDevice), requires_grad, names);
+        Finish(Aten.Call("zeros(size,dtype,device)", size, dtype ?? defaultType, On(device)), requires_grad, names);
 
     private static Tensor Ones(long[] size, ScalarType? dtype, Device? device, bool requires_grad, string[]? names = null) =>
-        Finish(Aten.Call("ones(size,dtype,device)", size, dtype ?? defaultType, device ?? defaultDevice), requires_grad, names);
+        Finish(Aten.Call("ones(size,dtype,device)", size, dtype ?? defaultType, On(device)), requires_grad, names);
 
     // As in PyTorch, the value decides the type where none is given.
     private static Tensor Full(long[] size, Scalar value, ScalarType? dtype, Device? device, bool requires_grad, string[]? names = null) =>
-        Finish(Aten.Call("full(size,fill_value,dtype,device)", size, value, dtype ?? TypeOf(value), device ?? defaultDevice), requires_grad, names);
+        Finish(Aten.Call("full(size,fill_value,dtype,device)", size, value, dtype ?? TypeOf(value), On(device)), requires_grad, names);
 
     private static Tensor Rand(long[] size, ScalarType? dtype, Device? device, bool requires_grad, Generator? generator, string[]? names = null) =>
-        Finish(Aten.Call("rand.generator(size,generator,dtype,device)", size, generator, dtype ?? defaultType, device ?? defaultDevice), requires_grad, names);
+        Finish(Aten.Call("rand.generator(size,generator,dtype,device)", size, generator, RandomType(dtype), On(device)), requires_grad, names);
 
     private static Tensor Randn(long[] size, ScalarType? dtype, Device? device, bool requires_grad, Generator? generator, string[]? names = null) =>
-        Finish(Aten.Call("randn.generator(size,generator,dtype,device)", size, generator, dtype ?? defaultType, device ?? defaultDevice), requires_grad, names);
+        Finish(Aten.Call("randn.generator(size,generator,dtype,device)", size, generator, RandomType(dtype), On(device)), requires_grad, names);
+
+    private static ScalarType RandomType(ScalarType? dtype) => dtype is { } type && is_integral(type)
+        ? throw new ArgumentException($"random numbers of {type} have no such distribution: it takes a floating-point or complex type", nameof(dtype))
+        : dtype ?? defaultType;
 
     private static ScalarType TypeOf(Scalar value) =>
         value.Type == ScalarType.Bool ? ScalarType.Bool : value.IsIntegral ? ScalarType.Int64 : value.IsComplex ? value.Type : defaultType;
 
+    // For operators that make no complex numbers: their real parts, converted.
+    private static Tensor OfComplex(ScalarType type, Func<ScalarType, Tensor> make) => is_complex(type)
+        ? make(type == ScalarType.ComplexFloat32 ? ScalarType.Float32 : ScalarType.Float64).to_type(type, disposeAfter: true)
+        : make(type);
+
     public static Tensor arange(Scalar start, Scalar stop, Scalar step, ScalarType? dtype = null, Device? device = null, bool requires_grad = false)
     {
         var type = dtype ?? (start.IsIntegral && stop.IsIntegral && step.IsIntegral ? ScalarType.Int64 : defaultType);
-        return Finish(Aten.Call("arange.start_step(start,end,step,dtype,device)", start, stop, step, type, device ?? defaultDevice), requires_grad, null);
+        return Finish(OfComplex(type, real => Aten.Call("arange.start_step(start,end,step,dtype,device)", start, stop, step, real, On(device))), requires_grad, null);
     }
 
     public static Tensor arange(Scalar start, Scalar stop, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
@@ -61,26 +72,26 @@ public static partial class torch
         arange(0, stop, 1, dtype, device, requires_grad);
 
     public static Tensor eye(long rows, long columns = -1, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        Finish(Aten.Call("eye.m(n,m,dtype,device)", rows, columns < 0 ? rows : columns, dtype ?? defaultType, device ?? defaultDevice), requires_grad, names);
+        Finish(Aten.Call("eye.m(n,m,dtype,device)", rows, columns < 0 ? rows : columns, dtype ?? defaultType, On(device)), requires_grad, names);
 
     public static Tensor linspace(double start, double end, long steps, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
-        Finish(Aten.Call("linspace(start,end,steps,dtype,device)", start, end, steps, dtype ?? defaultType, device ?? defaultDevice), requires_grad, null);
+        Finish(Aten.Call("linspace(start,end,steps,dtype,device)", start, end, steps, dtype ?? defaultType, On(device)), requires_grad, null);
 
     public static Tensor logspace(double start, double end, long steps, double @base = 10, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
-        Finish(Aten.Call("logspace(start,end,steps,base,dtype,device)", start, end, steps, @base, dtype ?? defaultType, device ?? defaultDevice), requires_grad, null);
+        Finish(Aten.Call("logspace(start,end,steps,base,dtype,device)", start, end, steps, @base, dtype ?? defaultType, On(device)), requires_grad, null);
 
     public static Tensor empty_strided(long[] size, long[] strides, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        Finish(Aten.Call("empty_strided(size,stride,dtype,device)", size, strides, dtype ?? defaultType, device ?? defaultDevice), requires_grad, names);
+        Finish(Aten.Call("empty_strided(size,stride,dtype,device)", size, strides, dtype ?? defaultType, On(device)), requires_grad, names);
 
     public static Tensor normal(Tensor mean, Tensor std, Generator? generator = null) => Aten.Call("normal.Tensor_Tensor", mean, std, generator);
 
     public static Tensor normal(double mean, double std, ReadOnlySpan<long> size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
-        Finish(Aten.Call("normal.float_float(mean,std,size,generator,dtype,device)", mean, std, size.ToArray(), generator, dtype ?? defaultType, device ?? defaultDevice), requires_grad, names);
+        Finish(Aten.Call("normal.float_float(mean,std,size,generator,dtype,device)", mean, std, size.ToArray(), generator, dtype ?? defaultType, On(device)), requires_grad, names);
 
     public static Tensor complex(Tensor real, Tensor imag) => Aten.Call("complex", real, imag);
 
     private static Tensor RandInt(long low, long high, long[] size, ScalarType? dtype, Device? device, bool requires_grad, Generator? generator, string[]? names) =>
-        Finish(Aten.Call("randint.low_generator(low,high,size,generator,dtype,device)", low, high, size, generator, dtype ?? ScalarType.Int64, device ?? defaultDevice), requires_grad, names);
+        Finish(OfComplex(dtype ?? ScalarType.Int64, real => Aten.Call("randint.low_generator(low,high,size,generator,dtype,device)", low, high, size, generator, real, On(device))), requires_grad, names);
 
     public static Tensor randint(long low, long high, Size size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
         RandInt(low, high, size.Shape, dtype, device, requires_grad, generator, names);
@@ -96,20 +107,28 @@ public static partial class torch
         RandInt(0, high, Array.ConvertAll(size, i => (long)i), dtype, device, requires_grad, generator, names);
 
     public static Tensor randperm(long n, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null) =>
-        Finish(Aten.Call("randperm.generator(n,generator,dtype,device)", n, generator, dtype ?? ScalarType.Int64, device ?? defaultDevice), requires_grad, null);
+        Finish(Aten.Call("randperm.generator(n,generator,dtype,device)", n, generator, dtype ?? ScalarType.Int64, On(device)), requires_grad, null);
+
+    /// <summary>A tensor over the elements of a file. Where <paramref name="shared"/>, what is written to it is written to the file.</summary>
+    public static Tensor from_file(string filename, bool? shared = null, long? size = 0, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
+        Finish(Aten.Call("from_file(filename,shared,size,dtype,device)", filename, shared, size, dtype ?? defaultType, On(device)), requires_grad, null);
+
+    /// <summary>A sparse tensor: <paramref name="values"/> (N, ...) at <paramref name="indices"/> (D, N).</summary>
+    public static Tensor sparse_coo_tensor(Tensor indices, Tensor values, long[] size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
+        Finish(Aten.Call("sparse_coo_tensor.indices_size(indices,values,size,dtype,device)", indices, values, size, dtype ?? values.dtype, device ?? values.device), requires_grad, names);
 
     // --- the shape and type of another tensor ----------------------------------------------------
 
-    private static Tensor Like(string name, Tensor input, ScalarType? dtype, Device? device, bool requires_grad) =>
-        Finish(Aten.Call(name, input, dtype ?? input.dtype, device ?? input.device), requires_grad, null);
+    private static Tensor Like(string name, Tensor input, ScalarType? dtype, Device? device, bool requires_grad, string[]? names = null) =>
+        Finish(Aten.Call(name, input, dtype ?? input.dtype, device ?? input.device), requires_grad, names);
 
-    public static Tensor empty_like(Tensor input, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) => Like("empty_like(self,dtype,device)", input, dtype, device, requires_grad);
-    public static Tensor zeros_like(Tensor input, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) => Like("zeros_like(self,dtype,device)", input, dtype, device, requires_grad);
-    public static Tensor ones_like(Tensor input, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) => Like("ones_like(self,dtype,device)", input, dtype, device, requires_grad);
+    public static Tensor empty_like(Tensor input, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) => Like("empty_like(self,dtype,device)", input, dtype, device, requires_grad, names);
+    public static Tensor zeros_like(Tensor input, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) => Like("zeros_like(self,dtype,device)", input, dtype, device, requires_grad, names);
+    public static Tensor ones_like(Tensor input, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) => Like("ones_like(self,dtype,device)", input, dtype, device, requires_grad, names);
     public static Tensor rand_like(Tensor input, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) => Like("rand_like(self,dtype,device)", input, dtype, device, requires_grad);
     public static Tensor randn_like(Tensor input, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) => Like("randn_like(self,dtype,device)", input, dtype, device, requires_grad);
-    public static Tensor full_like(Tensor input, Scalar value, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
-        Finish(Aten.Call("full_like(self,fill_value,dtype,device)", input, value, dtype ?? input.dtype, device ?? input.device), requires_grad, null);
+    public static Tensor full_like(Tensor input, Scalar value, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, string[]? names = null) =>
+        Finish(Aten.Call("full_like(self,fill_value,dtype,device)", input, value, dtype ?? input.dtype, device ?? input.device), requires_grad, names);
     public static Tensor randint_like(Tensor input, long low, long high, ScalarType? dtype = null, Device? device = null, bool requires_grad = false) =>
         Finish(Aten.Call("randint_like.low_dtype(self,low,high,dtype,device)", input, low, high, dtype ?? input.dtype, device ?? input.device), requires_grad, null);
 
@@ -162,7 +181,7 @@ public static partial class torch
         var tensor = Empty(sizes, type, CPU, false);
         if (count > 0)
             elements.AsSpan().CopyTo(new Span<T>(tensor.DataPointer(), elements.Length));
-        return Finish(Moved(tensor, dtype, device ?? defaultDevice), requires_grad, names);
+        return Finish(Moved(tensor, dtype, On(device)), requires_grad, names);
     }
 
     private static Tensor Moved(Tensor tensor, ScalarType? dtype, Device? device)
@@ -194,7 +213,7 @@ public static partial class torch
 
     /// <summary>A tensor that shares the memory of an array of any rank, where its type and device allow it.</summary>
     public static Tensor from_array(Array rawArray, ScalarType? dtype, Device? device = null, bool requires_grad = false, string[]? names = null) =>
-        Finish(Moved(Share(rawArray, 0, Lengths(rawArray), ElementTypeOf(rawArray)), dtype, device ?? defaultDevice), requires_grad, names);
+        Finish(Moved(Share(rawArray, 0, Lengths(rawArray), ElementTypeOf(rawArray)), dtype, On(device)), requires_grad, names);
 
     public static Tensor from_array(Array rawArray, Device? device = null) => from_array(rawArray, null, device);
 

@@ -1,4 +1,3 @@
-using System.Numerics;
 using Attention.Torch.Native;
 
 namespace TorchSharp;
@@ -144,9 +143,6 @@ public static partial class torch
         Aten.Call("combinations", input, r, with_replacement);
     public static Tensor concat(IList<Tensor> tensors, long dim = 0) => Aten.Call("concat", tensors.ToArray(), dim);
     public static Tensor concat(Tensor[] tensors, long dim = 0) => Aten.Call("concat", tensors, dim);
-    public static Tensor concatenate(IList<Tensor> tensors, long axis = 0) =>
-        Aten.Call("concatenate", tensors.ToArray(), axis);
-    public static Tensor concatenate(Tensor[] tensors, long axis = 0) => Aten.Call("concatenate", tensors, axis);
     public static Tensor conj(Tensor input) => Aten.Call("conj", input);
     public static Tensor conj_physical(Tensor input) => Aten.Call("conj_physical", input);
     public static Tensor conj_physical_(Tensor input) => Aten.CallInPlace("conj_physical_", input);
@@ -157,8 +153,7 @@ public static partial class torch
     public static Tensor cos_(Tensor input) => Aten.CallInPlace("cos_", input);
     public static Tensor cosh(Tensor input) => Aten.Call("cosh", input);
     public static Tensor cosh_(Tensor input) => Aten.CallInPlace("cosh_", input);
-    public static Tensor count_nonzero(Tensor input, long[]? dims = null) =>
-        Aten.Call("count_nonzero.dim_IntList", input, dims);
+    public static Tensor count_nonzero(Tensor input, long[]? dims = null) => input.count_nonzero(dims);
     public static Tensor cov(Tensor input, long correction = 1, Tensor? fweights = null, Tensor? aweights = null) =>
         Aten.Call("cov", input, correction, fweights, aweights);
     public static (Tensor values, Tensor indices) cummax(Tensor input, long dim) => Aten.Call2("cummax", input, dim);
@@ -275,9 +270,7 @@ public static partial class torch
     public static Tensor index_select(Tensor input, long dim, Tensor index) => Aten.Call("index_select", input, dim, index);
     public static Tensor inner(Tensor input, Tensor vec2) => Aten.Call("inner", input, vec2);
     public static Tensor inverse(Tensor input) => Aten.Call("inverse", input);
-    public static bool is_complex(Tensor input) => Aten.CallBool("is_complex", input);
     public static bool is_conj(Tensor input) => Aten.CallBool("is_conj", input);
-    public static bool is_floating_point(Tensor input) => Aten.CallBool("is_floating_point", input);
     public static Tensor isclose(Tensor tensor, Tensor other, double rtol = 1E-05, double atol = 1E-08, bool nanEqual = false) =>
         Aten.Call("isclose", tensor, other, rtol, atol, nanEqual);
     public static Tensor isfinite(Tensor tensor) => Aten.Call("isfinite", tensor);
@@ -288,8 +281,6 @@ public static partial class torch
     public static Tensor isneginf(Tensor tensor) => Aten.Call("isneginf", tensor);
     public static Tensor isposinf(Tensor tensor) => Aten.Call("isposinf", tensor);
     public static Tensor isreal(Tensor tensor) => Aten.Call("isreal", tensor);
-    public static Tensor istft(Tensor input, long n_fft, long hop_length = -1, long win_length = -1, Tensor? window = null, bool center = true, bool normalized = false, bool? onesided = null, long length = -1, bool return_complex = false) =>
-        Aten.Call("istft", input, n_fft, hop_length, win_length, window, center, normalized, onesided, length, return_complex);
     public static Tensor kron(Tensor input, Tensor other) => Aten.Call("kron", input, other);
     public static (Tensor values, Tensor indices) kthvalue(Tensor input, long k, long? dim, bool keepdim = false) =>
         Aten.Call2("kthvalue", input, k, dim, keepdim);
@@ -327,8 +318,6 @@ public static partial class torch
     public static Tensor logsumexp(Tensor input, long dim, bool keepdim = false) =>
         Aten.Call("logsumexp", input, dim, keepdim);
     public static Tensor lt(Tensor left, Tensor right) => Aten.Call("lt.Tensor", left, right);
-    public static (Tensor P, Tensor? L, Tensor? U) lu_unpack(Tensor LU_data, Tensor LU_pivots, bool unpack_data = true, bool unpack_pivots = true) =>
-        Aten.Call3("lu_unpack", LU_data, LU_pivots, unpack_data, unpack_pivots);
     public static Tensor masked_select(Tensor input, Tensor mask) => Aten.Call("masked_select", input, mask);
     public static Tensor matmul(Tensor input, Tensor target) => Aten.Call("matmul", input, target);
     public static Tensor matrix_exp(Tensor input) => Aten.Call("matrix_exp", input);
@@ -433,8 +422,8 @@ public static partial class torch
     public static Tensor roll(Tensor input, long[] shifts, long[] dims) => Aten.Call("roll", input, shifts, dims);
     public static Tensor rot90(Tensor input, long k = 1, (long, long)? dims = null) =>
         Aten.Call("rot90", input, k, new long[] { dims?.Item1 ?? 0, dims?.Item2 ?? 1 });
-    public static Tensor round(Tensor input, long decimals = 0) => Aten.Call("round.decimals", input, decimals);
-    public static Tensor round_(Tensor input, long decimals = 0) => Aten.CallInPlace("round_.decimals", input, decimals);
+    public static Tensor round(Tensor input, long decimals = 0) => input.round(decimals);
+    public static Tensor round_(Tensor input, long decimals = 0) => input.round_(decimals);
     public static Tensor row_stack(IList<Tensor> tensors) => Aten.Call("row_stack", tensors.ToArray());
     public static Tensor row_stack(params Tensor[] tensors) => Aten.Call("row_stack", tensors);
     public static Tensor rsqrt(Tensor input) => Aten.Call("rsqrt", input);
@@ -471,8 +460,8 @@ public static partial class torch
     public static Tensor sqrt(Tensor input) => Aten.Call("sqrt", input);
     public static Tensor sqrt_(Tensor input) => Aten.CallInPlace("sqrt_", input);
     public static Tensor square(Tensor input) => Aten.Call("square", input);
-    public static Tensor squeeze(Tensor input, long? dim = null) => Aten.Call("squeeze.dim", input, dim);
-    public static Tensor squeeze_(Tensor input, long? dim = null) => Aten.CallInPlace("squeeze_.dim", input, dim);
+    public static Tensor squeeze(Tensor input, long? dim = null) => input.squeeze(dim);
+    public static Tensor squeeze_(Tensor input, long? dim = null) => input.squeeze_(dim);
     public static Tensor stack(IEnumerable<Tensor> tensors, long dim = 0) => Aten.Call("stack", tensors.ToArray(), dim);
     public static (Tensor std, Tensor mean) std_mean(Tensor input, bool unbiased = true) =>
         Aten.Call2("std_mean", input, unbiased);
@@ -530,10 +519,10 @@ public static partial class torch
     public static Tensor unflatten(Tensor input, long dim, params long[] sizes) =>
         Aten.Call("unflatten.int", input, dim, sizes);
     public static (Tensor output, Tensor? inverse_indices, Tensor? counts) unique_consecutive(Tensor input, bool return_inverse = false, bool return_counts = false, int? dim = null) =>
-        Aten.Call3("unique_consecutive", input, return_inverse, return_counts, dim);
+        input.unique_consecutive(return_inverse, return_counts, dim);
     public static Tensor unsqueeze(Tensor input, long dim) => Aten.Call("unsqueeze", input, dim);
     public static Tensor unsqueeze_(Tensor input, long dim) => Aten.CallInPlace("unsqueeze_", input, dim);
-    public static Tensor vander(Tensor x, long N = -1, bool increasing = false) => Aten.Call("vander", x, N, increasing);
+    public static Tensor vander(Tensor x, long N = -1, bool increasing = false) => x.vander(N, increasing);
     public static (Tensor var, Tensor mean) var_mean(Tensor input, bool unbiased = true) =>
         Aten.Call2("var_mean", input, unbiased);
     public static Tensor vdot(Tensor input, Tensor target) => Aten.Call("vdot", input, target);

@@ -150,6 +150,10 @@ public static partial class torch
     // --- devices and switches --------------------------------------------------------------------
 
     public static bool cuda_is_available() => cuda.is_available();
+    public static bool mps_is_available() => NativeMethods.att_device_count((int)DeviceType.MPS) > 0;
+
+    /// <summary>The version of libtorch, such as "1.13.1".</summary>
+    public static string __version__ => NativeMethods.TorchVersion;
 
     public static class cuda
     {
@@ -212,8 +216,4 @@ public static partial class torch
             }
         }
     }
-
-    /// <summary>Makes operators whose results vary from run to run fail instead.</summary>
-    public static void use_deterministic_algorithms(bool mode = true, bool warn_only = false) => SetFlag("deterministic", mode && !warn_only);
-    public static bool are_deterministic_algorithms_enabled() => GetFlag("deterministic");
 }

@@ -1,12 +1,20 @@
-using System.Numerics;
 using Attention.Torch.Native;
 
 namespace TorchSharp;
 
 public static partial class torch
 {
+    /// <summary>Linear algebra on matrices (..., M, N), batch by batch.</summary>
     public static partial class linalg
     {
+        /// <summary>Which parts of a QR decomposition are given: Q (M, K) and R (K, N), Q (M, M) and R (M, N), or R alone.</summary>
+        public enum QRMode
+        {
+            Reduced = 0,
+            Complete = 1,
+            R = 2,
+        }
+
         public static Tensor cholesky(Tensor input) => Aten.Call("linalg_cholesky", input);
         public static (Tensor L, Tensor info) cholesky_ex(Tensor input, bool check_errors = false) =>
             Aten.Call2("linalg_cholesky_ex(self,check_errors)", input, check_errors);
@@ -65,5 +73,28 @@ public static partial class torch
         public static Tensor vander(Tensor input, long? N = null) => Aten.Call("linalg_vander", input, N);
         public static Tensor vector_norm(Tensor input, double ord = 2, long[]? dims = null, bool keepdim = false) =>
             Aten.Call("linalg_vector_norm", input, ord, dims, keepdim);
+        public static (Tensor, Tensor) eigh(Tensor input, char UPLO = 'L') => Aten.Call2("linalg_eigh", input, UPLO.ToString());
+        public static Tensor eigvalsh(Tensor input, char UPLO = 'L') => Aten.Call("linalg_eigvalsh", input, UPLO.ToString());
+        public static (Tensor Solution, Tensor Residuals, Tensor Rank, Tensor SingularValues) lstsq(Tensor input, Tensor other) => LeastSquares(input, other, null);
+        public static (Tensor Solution, Tensor Residuals, Tensor Rank, Tensor SingularValues) lstsq(Tensor input, Tensor other, double rcond) => LeastSquares(input, other, rcond);
+        public static Tensor matrix_norm(Tensor input, string ord = "fro", long[]? dims = null, bool keepdim = false) =>
+            Aten.Call("linalg_matrix_norm.str_ord", input, ord, dims, keepdim);
+        public static (Tensor Q, Tensor R) qr(Tensor input, QRMode mode = QRMode.Reduced) =>
+            Aten.Call2("linalg_qr", input, mode.ToString().ToLowerInvariant());
+        public static Tensor lu_solve(Tensor LU, Tensor pivots, Tensor B, bool left = true, bool adjoint = false, Tensor? @out = null) => @out is null
+            ? Aten.Call("linalg_lu_solve", LU, pivots, B, left, adjoint)
+            : Into(@out, "linalg_lu_solve.out", LU, pivots, B, left, adjoint, @out);
+        public static Tensor solve_triangular(Tensor A, Tensor B, bool upper, bool left = true, bool unitriangular = false, Tensor? @out = null) => @out is null
+            ? Aten.Call("linalg_solve_triangular", A, B, upper, left, unitriangular)
+            : Into(@out, "linalg_solve_triangular.out", A, B, upper, left, unitriangular, @out);
+        public static Tensor vecdot(Tensor x, Tensor y, long dim = -1, Tensor? @out = null) => @out is null
+            ? Aten.Call("linalg_vecdot", x, y, dim)
+            : Into(@out, "linalg_vecdot.out(x,y,dim,out)", x, y, dim, @out);
+
+        private static (Tensor, Tensor, Tensor, Tensor) LeastSquares(Tensor input, Tensor other, double? rcond)
+        {
+            var results = Aten.CallMany("linalg_lstsq", input, other, rcond);
+            return (results[0], results[1], results[2], results[3]);
+        }
     }
 }

@@ -1,10 +1,10 @@
-using System.Numerics;
 using Attention.Torch.Native;
 
 namespace TorchSharp;
 
 public static partial class torch
 {
+    /// <summary>Special functions of mathematics, by SciPy's and PyTorch's names.</summary>
     public static partial class special
     {
         public static Tensor digamma(Tensor input) => Aten.Call("special_digamma", input);
@@ -36,5 +36,40 @@ public static partial class torch
             Aten.Call("special_softmax", input, dim, dtype);
         public static Tensor xlog1py(Tensor input, Tensor other) => Aten.Call("special_xlog1py", input, other);
         public static Tensor zeta(Tensor x, Tensor q) => Aten.Call("special_zeta", x, q);
+        public static Tensor sigmoid(Tensor input) => Aten.Call("sigmoid", input);
+        public static Tensor sigmoid_(Tensor input) => Aten.CallInPlace("sigmoid_", input);
+
+        // Functions that can write to a tensor that is there.
+        private static Tensor Unary(string name, string into, Tensor input, Tensor? @out) =>
+            @out is null ? Aten.Call(name, input) : Into(@out, into, input, @out);
+
+        private static Tensor Binary(string name, string into, Tensor x, Tensor n, Tensor? @out) =>
+            @out is null ? Aten.Call(name, x, n) : Into(@out, into, x, n, @out);
+
+        public static Tensor airy_ai(Tensor input, Tensor? @out = null) => Unary("special_airy_ai", "special_airy_ai.out", input, @out);
+        public static Tensor bessel_j0(Tensor input, Tensor? @out = null) => Unary("special_bessel_j0", "special_bessel_j0.out", input, @out);
+        public static Tensor bessel_j1(Tensor input, Tensor? @out = null) => Unary("special_bessel_j1", "special_bessel_j1.out", input, @out);
+        public static Tensor bessel_y0(Tensor input, Tensor? @out = null) => Unary("special_bessel_y0", "special_bessel_y0.out", input, @out);
+        public static Tensor bessel_y1(Tensor input, Tensor? @out = null) => Unary("special_bessel_y1", "special_bessel_y1.out", input, @out);
+        public static Tensor modified_bessel_i0(Tensor input, Tensor? @out = null) => Unary("special_modified_bessel_i0", "special_modified_bessel_i0.out", input, @out);
+        public static Tensor modified_bessel_i1(Tensor input, Tensor? @out = null) => Unary("special_modified_bessel_i1", "special_modified_bessel_i1.out", input, @out);
+        public static Tensor modified_bessel_k0(Tensor input, Tensor? @out = null) => Unary("special_modified_bessel_k0", "special_modified_bessel_k0.out", input, @out);
+        public static Tensor modified_bessel_k1(Tensor input, Tensor? @out = null) => Unary("special_modified_bessel_k1", "special_modified_bessel_k1.out", input, @out);
+        public static Tensor scaled_modified_bessel_k0(Tensor input, Tensor? @out = null) => Unary("special_scaled_modified_bessel_k0", "special_scaled_modified_bessel_k0.out", input, @out);
+        public static Tensor scaled_modified_bessel_k1(Tensor input, Tensor? @out = null) => Unary("special_scaled_modified_bessel_k1", "special_scaled_modified_bessel_k1.out", input, @out);
+        public static Tensor spherical_bessel_j0(Tensor input, Tensor? @out = null) => Unary("special_spherical_bessel_j0", "special_spherical_bessel_j0.out", input, @out);
+
+        public static Tensor chebyshev_polynomial_t(Tensor x, Tensor n, Tensor? @out = null) => Binary("special_chebyshev_polynomial_t", "special_chebyshev_polynomial_t.out", x, n, @out);
+        public static Tensor chebyshev_polynomial_u(Tensor x, Tensor n, Tensor? @out = null) => Binary("special_chebyshev_polynomial_u", "special_chebyshev_polynomial_u.out", x, n, @out);
+        public static Tensor chebyshev_polynomial_v(Tensor x, Tensor n, Tensor? @out = null) => Binary("special_chebyshev_polynomial_v", "special_chebyshev_polynomial_v.out", x, n, @out);
+        public static Tensor chebyshev_polynomial_w(Tensor x, Tensor n, Tensor? @out = null) => Binary("special_chebyshev_polynomial_w", "special_chebyshev_polynomial_w.out", x, n, @out);
+        public static Tensor hermite_polynomial_h(Tensor x, Tensor n, Tensor? @out = null) => Binary("special_hermite_polynomial_h", "special_hermite_polynomial_h.out", x, n, @out);
+        public static Tensor hermite_polynomial_he(Tensor x, Tensor n, Tensor? @out = null) => Binary("special_hermite_polynomial_he", "special_hermite_polynomial_he.out", x, n, @out);
+        public static Tensor laguerre_polynomial_l(Tensor x, Tensor n, Tensor? @out = null) => Binary("special_laguerre_polynomial_l", "special_laguerre_polynomial_l.out", x, n, @out);
+        public static Tensor legendre_polynomial_p(Tensor x, Tensor n, Tensor? @out = null) => Binary("special_legendre_polynomial_p", "special_legendre_polynomial_p.out", x, n, @out);
+        public static Tensor shifted_chebyshev_polynomial_t(Tensor x, Tensor n, Tensor? @out = null) => Binary("special_shifted_chebyshev_polynomial_t", "special_shifted_chebyshev_polynomial_t.out", x, n, @out);
+        public static Tensor shifted_chebyshev_polynomial_u(Tensor x, Tensor n, Tensor? @out = null) => Binary("special_shifted_chebyshev_polynomial_u", "special_shifted_chebyshev_polynomial_u.out", x, n, @out);
+        public static Tensor shifted_chebyshev_polynomial_v(Tensor x, Tensor n, Tensor? @out = null) => Binary("special_shifted_chebyshev_polynomial_v", "special_shifted_chebyshev_polynomial_v.out", x, n, @out);
+        public static Tensor shifted_chebyshev_polynomial_w(Tensor x, Tensor n, Tensor? @out = null) => Binary("special_shifted_chebyshev_polynomial_w", "special_shifted_chebyshev_polynomial_w.out", x, n, @out);
     }
 }

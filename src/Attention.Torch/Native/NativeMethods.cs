@@ -69,6 +69,10 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)] public static partial nint att_tensor_from_memory(void* data, long* sizes, int dim, int dtype, delegate* unmanaged<nint, void> release, nint context);
     [LibraryImport(Library)] public static partial int att_tensor_set_data(nint tensor, nint data);
 
+    // serialize.cpp
+    [LibraryImport(Library)] public static partial int att_tensor_save(nint tensor, byte* path);
+    [LibraryImport(Library)] public static partial nint att_tensor_load(byte* path);
+
     // autograd.cpp
     [LibraryImport(Library)] public static partial int att_backward(nint* tensors, int count, nint* grads, int grad_count, int retain_graph, int create_graph, nint* inputs, int input_count);
     [LibraryImport(Library)] public static partial int att_grad(nint* outputs, int count, nint* inputs, int input_count, nint* grads, int grad_count, int retain_graph, int create_graph, int allow_unused, nint* results);
@@ -100,7 +104,7 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)] public static partial nint att_node_create(byte* name, long id, delegate* unmanaged<long, nint, nint*, int, nint*, int, int> backward, delegate* unmanaged<long, void> released, nint* inputs, int count);
     [LibraryImport(Library)] public static partial int att_node_attach(nint node, nint* outputs, int count, byte* dirty, byte* non_differentiable, nint* saved, byte* saved_is_output, int saved_count, nint* results);
     [LibraryImport(Library)] public static partial int att_node_saved_count(nint node);
-    [LibraryImport(Library)] public static partial nint att_node_saved(nint node, int index);
+    [LibraryImport(Library)] public static partial int att_node_saved(nint node, int index, nint* result);
     [LibraryImport(Library)] public static partial int att_node_should_compute(nint node, int index);
 
     // runtime.cpp

@@ -274,11 +274,12 @@ ATT_EXPORT int att_node_saved_count(void* node) {
   return static_cast<int>(static_cast<ManagedNode*>(node)->saved.size());
 }
 
-// During backward: saved tensor i, given the raw node that the callback received.
-ATT_EXPORT AttTensor att_node_saved(void* node_pointer, int i) {
-  return guarded<AttTensor>(nullptr, [&] {
+// During backward: saved tensor i (null where none was), given the raw node that the callback received.
+ATT_EXPORT int att_node_saved(void* node_pointer, int i, AttTensor* result) {
+  return guarded(-1, [&] {
     auto* node = static_cast<ManagedNode*>(node_pointer);
-    return release(node->saved[i].unpack(node->shared_from_this()));
+    *result = release(node->saved[i].unpack(node->shared_from_this()));
+    return 0;
   });
 }
 

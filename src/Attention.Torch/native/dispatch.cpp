@@ -149,8 +149,9 @@ IValue to_ivalue(const Operator& op, size_t index, const AttValue& v) {
   const Parameter& p = op.parameters[index];
   if (v.tag == ATT_NONE) {
     if (p.kind == TypeKind::TensorType && !p.list && !p.optional) return at::Tensor();
-    if (!p.optional && p.has_default) return p.fallback;
-    return IValue();
+    if (p.optional) return IValue();
+    if (p.has_default) return p.fallback;
+    mismatch(op, index, "nothing");
   }
   if (p.list) return to_list(op, index, p, v);
   switch (p.kind) {
@@ -247,7 +248,6 @@ ATT_EXPORT const char* att_last_error() { return last_error().c_str(); }
 // The operator "aten::add" with overload "Tensor", or null when this libtorch has none of that name.
 ATT_EXPORT void* att_find_operator(const char* name, const char* overload) {
   return guarded<void*>(nullptr, [&]() -> void* {
-    last_error() = std::string("no operator ") + name + (*overload ? "." : "") + overload;
     return find(name, overload);
   });
 }
