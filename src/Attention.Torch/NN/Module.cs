@@ -283,7 +283,7 @@ public static partial class torch
                 var common = source.Where(pair => target.ContainsKey(pair.Key) && !skipped.Contains(pair.Key)).ToList();
                 foreach (var (key, tensor) in common)
                     if (!tensor.shape.AsSpan().SequenceEqual(target[key].shape))
-                        throw new InvalidOperationException($"the state dict does not fit {GetName()}: '{key}' has shape {Shape(tensor)}, expected {Shape(target[key])}");
+                        throw new InvalidOperationException($"the state dict does not fit {GetName()}: '{key}' has shape {Shape(tensor.shape)}, expected {Shape(target[key].shape)}");
 
                 using (no_grad())
                     foreach (var (key, tensor) in common)
@@ -291,7 +291,7 @@ public static partial class torch
                 return (missing, unexpected);
             }
 
-            private static string Shape(Tensor tensor) => $"({string.Join(", ", tensor.shape)})";
+            private static string Shape(long[] shape) => $"({string.Join(", ", shape)})";
 
             private static string Listing(string what, List<string> keys, string end) =>
                 keys.Count == 0 ? "" : $"{keys.Count} {what}: {string.Join(", ", keys.Take(10))}{(keys.Count > 10 ? ", ..." : "")}{end}";
@@ -321,7 +321,7 @@ public static partial class torch
             public static void save_state_dict(BinaryWriter writer, Dictionary<string, Tensor> sd, IList<string>? skip = null)
             {
                 var entries = sd.Where(pair => skip is null || !skip.Contains(pair.Key)).ToList();
-                writer.WriteLeb128(entries.Count);
+                writer.Write7BitEncodedInt64(entries.Count);
                 foreach (var (key, tensor) in entries)
                 {
                     writer.Write(key);
@@ -352,7 +352,7 @@ public static partial class torch
             public virtual Module load(BinaryReader reader, bool strict = true, IList<string>? skip = null, Dictionary<string, bool>? loadedParameters = null)
             {
                 var target = state_dict();
-                long count = reader.ReadLeb128();
+                long count = reader.Read7BitEncodedInt64();
                 if (strict && count != target.Count)
                     throw new ArgumentException($"{GetName()} has {target.Count} tensors in its state dict, the file has {count}");
                 for (long i = 0; i < count; i++)
@@ -361,10 +361,19 @@ public static partial class torch
                     bool found = target.TryGetValue(key, out var tensor);
                     if (!found && strict)
                         throw new ArgumentException($"{GetName()} has no '{key}', which is in the file");
-                    TensorExtensionMethods.ReadInto(found && skip?.Contains(key) != true ? tensor : null, reader, key);
+                    Read(found && skip?.Contains(key) != true ? tensor : null, reader, key);
                     loadedParameters?.Add(key, found);
                 }
                 return this;
+            }
+
+            // Null reads over it.
+            private void Read(Tensor? tensor, BinaryReader reader, string key)
+            {
+                var (type, shape) = TensorStream.ReadHeader(reader);
+                if (tensor is not null && (tensor.dtype != type || !shape.AsSpan().SequenceEqual(tensor.shape)))
+                    throw new ArgumentException($"{GetName()}: '{key}' is {tensor.dtype} of shape {Shape(tensor.shape)}, in the file {type} of shape {Shape(shape)}");
+                TensorStream.ReadElements(tensor!, type, shape, reader, skip: tensor is null);
             }
 
             /// <summary>Makes a module and loads its state from a file.</summary>

@@ -1,0 +1,171 @@
+using System.Numerics;
+using Attention.Torch;
+
+namespace Attention.Data.Samples;
+
+/// <summary>The colour at a point, red, green and blue in [0, 1].</summary>
+internal delegate Vector3 Paint(float x, float y);
+
+/// <summary>An image in floating point, painted from back to front.</summary>
+internal sealed class Canvas(int width, int height)
+{
+    private readonly Vector3[] _pixels = new Vector3[width * height];
+
+    public int Width { get; } = width;
+
+    public int Height { get; } = height;
+
+    /// <summary>Paints every pixel.</summary>
+    public void Fill(Paint paint)
+    {
+        for (int y = 0; y < Height; y++)
+            for (int x = 0; x < Width; x++)
+                _pixels[y * Width + x] = paint(x + 0.5f, y + 0.5f);
+    }
+
+    /// <summary>Blends paint over the pixels by their coverage, (H, W) in [0, 1].</summary>
+    public void Fill(ReadOnlySpan<float> coverage, Paint paint, float opacity = 1)
+    {
+        for (int i = 0; i < coverage.Length; i++)
+            if (coverage[i] > 0)
+                _pixels[i] = Vector3.Lerp(_pixels[i], paint(i % Width + 0.5f, i / Width + 0.5f), coverage[i] * opacity);
+    }
+
+    /// <summary>Light that falls from one side, and the noise of a sensor.</summary>
+    public void Expose(float noise, ref SeededRandom random)
+    {
+        var slope = Outlines.Direction(random.Uniform(0f, MathF.Tau)) * random.Uniform(0f, 0.3f);
+        float gray = 0.5f * noise;
+        for (int i = 0; i < _pixels.Length; i++)
+        {
+            var place = new Vector2((i % Width) / (float)Width - 0.5f, (i / Width) / (float)Height - 0.5f);
+            var grain = noise * new Vector3(Bell(ref random), Bell(ref random), Bell(ref random)) + new Vector3(gray * Bell(ref random));
+            _pixels[i] = _pixels[i] * (1 + Vector2.Dot(slope, place)) + grain;
+        }
+    }
+
+    public Image ToImage()
+    {
+        var image = new Image(Width, Height);
+        var bytes = image.Pixels;
+        for (int i = 0; i < _pixels.Length; i++)
+        {
+            var rounded = Vector3.Clamp(_pixels[i], Vector3.Zero, Vector3.One) * 255 + new Vector3(0.5f);
+            (bytes[3 * i], bytes[3 * i + 1], bytes[3 * i + 2]) = ((byte)rounded.X, (byte)rounded.Y, (byte)rounded.Z);
+        }
+        return image;
+    }
+
+    /// <summary>Nearly normal with standard deviation 1: the sum of four uniform numbers, cut from one draw.</summary>
+    private static float Bell(ref SeededRandom random)
+    {
+        ulong bits = random.NextBits();
+        float sum = (bits & 0xFFFF) + (bits >> 16 & 0xFFFF) + (bits >> 32 & 0xFFFF) + (bits >> 48);
+        return (sum / 65536 - 2) * 1.7320508f;
+    }
+}
+
+/// <summary>Colours and textures.</summary>
+internal static class Paints
+{
+    /// <summary>How light a colour looks, in [0, 1] (ITU-R BT.601).</summary>
+    public static float Luma(Vector3 color) => Vector3.Dot(color, new Vector3(0.299f, 0.587f, 0.114f));
+
+    /// <summary>A random colour.</summary>
+    public static Vector3 Color(ref SeededRandom random) =>
+        FromHsv(random.Uniform(0f, 6f), random.Uniform(0f, 1f), random.Uniform(0.1f, 1f));
+
+    /// <summary>A random colour no lighter than the given luma.</summary>
+    public static Vector3 DarkColor(float lightest, ref SeededRandom random)
+    {
+        var color = Color(ref random);
+        float luma = Luma(color);
+        return luma > lightest ? color * (lightest / luma * random.Uniform(0.6f, 1f)) : color;
+    }
+
+    /// <summary>A random colour whose luma is above another's by at least the given amount, which may not exceed 1 in sum.</summary>
+    public static Vector3 LighterColor(Vector3 other, float contrast, ref SeededRandom random)
+    {
+        float darkest = Luma(other) + contrast;
+        var color = Color(ref random);
+        float luma = Luma(color);
+        // Mixing with white raises the luma linearly.
+        return luma < darkest ? Vector3.Lerp(color, Vector3.One, (random.Uniform(darkest, 1f) - luma) / (1 - luma)) : color;
+    }
+
+    /// <summary>A random texture of two colours: flat, a gradient, stripes, a checkerboard, dots or clouds.</summary>
+    /// <param name="a">The first colour.</param>
+    /// <param name="b">The second colour.</param>
+    /// <param name="scale">Half a period of the pattern, in pixels.</param>
+    /// <param name="extent">The length of a gradient, in pixels.</param>
+    /// <param name="center">Where gradients have their middle.</param>
+    public static Paint Texture(Vector3 a, Vector3 b, float scale, float extent, Vector2 center, ref SeededRandom random)
+    {
+        float angle = random.Uniform(0f, MathF.Tau), phase = random.Uniform(0f, 2f);
+        var across = Outlines.Direction(angle) / scale;
+        var along = new Vector2(-across.Y, across.X);
+        long seed = (long)random.NextBits();
+        return random.Next(7) switch
+        {
+            0 => (_, _) => a,
+            1 => (x, y) => Vector3.Lerp(a, b, Math.Clamp(0.5f + Vector2.Dot(new Vector2(x, y) - center, across) * scale / extent, 0, 1)),
+            2 => (x, y) => Vector3.Lerp(a, b, Math.Clamp(2 * Vector2.Distance(new(x, y), center) / extent, 0, 1)),
+            3 => (x, y) => Vector3.Lerp(a, b, Edge(Vector2.Dot(new(x, y), across) + phase, scale)),
+            4 => (x, y) =>
+            {
+                float u = Edge(Vector2.Dot(new(x, y), across) + phase, scale), v = Edge(Vector2.Dot(new(x, y), along) + phase, scale);
+                return Vector3.Lerp(a, b, u + v - 2 * u * v);
+            },
+            5 => (x, y) =>
+            {
+                float u = Vector2.Dot(new(x, y), across) + phase, v = Vector2.Dot(new(x, y), along) + phase;
+                var fromDot = new Vector2(u - MathF.Round(u), v - MathF.Round(v));
+                return Vector3.Lerp(b, a, Math.Clamp((fromDot.Length() - 0.3f) * scale + 0.5f, 0, 1));
+            },
+            _ => (x, y) => Vector3.Lerp(a, b, Clouds(seed, x / scale, y / scale)),
+        };
+    }
+
+    /// <summary>0 and 1 in turns of length 1, with a border one pixel wide.</summary>
+    private static float Edge(float position, float scale)
+    {
+        float inPeriod = position - 2 * MathF.Floor(position / 2);
+        float distance = inPeriod < 1 ? Math.Min(inPeriod, 1 - inPeriod) : -Math.Min(inPeriod - 1, 2 - inPeriod);
+        return Math.Clamp(distance * scale + 0.5f, 0, 1);
+    }
+
+    /// <summary>Smooth noise in [0, 1]: three octaves of random values on a grid, interpolated.</summary>
+    private static float Clouds(long seed, float x, float y)
+    {
+        float sum = 0, weight = 0.57f;
+        for (int octave = 0; octave < 3; octave++, x *= 2, y *= 2, weight /= 2)
+        {
+            int column = (int)MathF.Floor(x), row = (int)MathF.Floor(y);
+            float u = Smooth(x - column), v = Smooth(y - row);
+            float top = float.Lerp(Value(seed, column, row), Value(seed, column + 1, row), u);
+            float bottom = float.Lerp(Value(seed, column, row + 1), Value(seed, column + 1, row + 1), u);
+            sum += weight * float.Lerp(top, bottom, v);
+        }
+        return Math.Clamp((sum - 0.5f) * 1.6f + 0.5f, 0, 1);
+    }
+
+    private static float Smooth(float t) => t * t * (3 - 2 * t);
+
+    private static float Value(long seed, int column, int row)
+    {
+        uint hash = (uint)seed ^ (uint)column * 0x85EBCA6B ^ (uint)row * 0xC2B2AE35;
+        hash = (hash ^ hash >> 15) * 0x2C1B3C6D;
+        hash = (hash ^ hash >> 12) * 0x297A2D39;
+        return ((hash ^ hash >> 15) >> 8) / (float)(1 << 24);
+    }
+
+    private static Vector3 FromHsv(float hue, float saturation, float value)
+    {
+        Vector3 Channel(float shift)
+        {
+            float k = (shift + hue) % 6;
+            return new Vector3(value - value * saturation * Math.Clamp(Math.Min(k, 4 - k), 0, 1));
+        }
+        return new Vector3(Channel(5).X, Channel(3).X, Channel(1).X);
+    }
+}
