@@ -224,10 +224,10 @@ internal static class LayerCases
 
     private static void AddRecurrent()
     {
-        static utils.rnn.PackedSequence Packed(Tensor x) => utils.rnn.pack_padded_sequence(x, Classes(2, 4, 3), enforce_sorted: false);
-        static Tensor[] Padded(utils.rnn.PackedSequence sequence)
+        static nn.utils.rnn.PackedSequence Packed(Tensor x) => nn.utils.rnn.pack_padded_sequence(x, Classes(2, 4, 3), enforce_sorted: false);
+        static Tensor[] Padded(nn.utils.rnn.PackedSequence sequence)
         {
-            var (values, lengths) = utils.rnn.pad_packed_sequence(sequence);
+            var (values, lengths) = nn.utils.rnn.pad_packed_sequence(sequence);
             return [values, lengths.to(Type)];
         }
 
