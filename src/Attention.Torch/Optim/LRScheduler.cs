@@ -37,7 +37,9 @@ public static partial class torch
                 public virtual void step() => step(null);
 
                 /// <summary>Goes to an epoch, or on to the next.</summary>
-                public virtual void step(int? epoch)
+                public virtual void step(int? epoch) => Advance(epoch);
+
+                private protected virtual void Advance(int? epoch)
                 {
                     _step_count++;
                     lastEpoch = epoch ?? lastEpoch + 1;

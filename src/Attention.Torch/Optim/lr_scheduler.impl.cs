@@ -210,14 +210,14 @@ public static partial class torch
                         lastRates = this.schedulers[^1].lastRates;
                     }
 
-                    public override void step()
+                    public override void step() => Advance(null);
+
+                    private protected override void Advance(int? epoch)
                     {
                         foreach (var scheduler in schedulers)
-                            scheduler.step();
+                            scheduler.step(epoch);
                         lastRates = schedulers[^1].lastRates;
                     }
-
-                    public override void step(int? epoch) => step();
                 }
 
                 /// <summary>One schedule after another: each from its milestone on.</summary>
