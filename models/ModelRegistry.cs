@@ -41,6 +41,7 @@ public static class ModelRegistry
     static ModelRegistry()
     {
         Register(Vision.VisionTransformer.Family);
+        Register(Vision.SwinTransformer.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>

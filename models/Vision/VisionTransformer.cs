@@ -80,7 +80,8 @@ public sealed class VisionTransformer : ImageModel
         norm = config.final_norm && !afterPool ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();
         fc_norm = config.final_norm && afterPool ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();
         head_drop = nn.Dropout(config.drop_rate);
-        head = NewHead(config.num_classes);
+        classes = config.num_classes;
+        head = Linears.Classifier(config.embed_dim, classes);
         RegisterComponents();
         InitialiseWeights();
     }
@@ -106,12 +107,6 @@ public sealed class VisionTransformer : ImageModel
                 "choose an img_size that is a multiple of patch_size");
     }
 
-    private nn.Module<Tensor, Tensor> NewHead(int num_classes)
-    {
-        classes = num_classes;
-        return num_classes > 0 ? nn.Linear(config.embed_dim, num_classes) : nn.Identity();
-    }
-
     // As timm: truncated normal for linear layers and positions, zero biases, a class token near zero.
     private void InitialiseWeights()
     {
@@ -121,27 +116,13 @@ public sealed class VisionTransformer : ImageModel
             nn.init.normal_(cls_token, std: 1e-6);
         if (reg_token is not null)
             nn.init.normal_(reg_token, std: 1e-6);
-        foreach (var linear in modules().OfType<Linear>())
-            InitialiseLinear(linear);
-    }
-
-    private static void InitialiseLinear(Linear linear)
-    {
-        nn.init.trunc_normal_(linear.weight, std: 0.02);
-        if (linear.bias is not null)
-            nn.init.zeros_(linear.bias);
+        Linears.Initialise(this);
     }
 
     public override void reset_classifier(int num_classes)
     {
-        var device = pos_embed.device;
-        head.Dispose();
-        head = NewHead(num_classes);
-        if (head is Linear linear)
-            using (no_grad())
-                InitialiseLinear(linear);
-        head.to(device);
-        register_module("head", head);
+        classes = num_classes;
+        this.Replace(nameof(head), ref head, Linears.Classifier(config.embed_dim, num_classes));
     }
 
     public override int layer_of(string parameter)
