@@ -21,7 +21,7 @@ find_dotnet() {
   fi
   export DOTNET_ROOT="${DOTNET_ROOT:-}" DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
   [ -n "$DOTNET_ROOT" ] || unset DOTNET_ROOT
-  # No build server stays behind: an idle one still holds memory, and a pipe that reads our output.
+  # No MSBuild node stays behind: an idle one holds memory, and the pipe that reads our output.
   export DOTNET_CLI_USE_MSBUILD_SERVER=0 MSBUILDDISABLENODEREUSE=1
   if [ -z "${HOME:-}" ]; then
     export HOME="$artifacts/home"

@@ -16,24 +16,20 @@ public static partial class torch
     /// </remarks>
     public partial class Tensor : IDisposable
     {
-        private static long totalCount;
-        private static long peakCount;
-
-        private nint handle;
+        private TensorHandle? handle;
         internal DisposeScope? scope;
         internal int scopeIndex;
 
         internal Tensor(nint handle)
         {
-            this.handle = handle;
-            long count = Interlocked.Increment(ref totalCount);
-            if (count > peakCount)
-                peakCount = count;
+            this.handle = TensorHandle.Of(handle);
             DisposeScopeManager.OfThread.Created(this);
         }
 
         // A tensor that is none, as the official package gives where there is no gradient.
-        private Tensor() => GC.SuppressFinalize(this);
+        private Tensor()
+        {
+        }
 
         internal static Tensor FromHandle(nint handle) => new(handle);
         internal static Tensor FromHandleOrInvalid(nint handle) => handle == 0 ? new() : new(handle);
@@ -41,23 +37,14 @@ public static partial class torch
         /// <summary>A tensor that owns the given native handle.</summary>
         public static Tensor UnsafeCreateTensor(IntPtr handle) => new(handle);
 
-        ~Tensor() => Dispose(false);
-
-        public void Dispose()
-        {
-            Dispose(true);
-            GC.SuppressFinalize(this);
-        }
+        // The finalizer is the handle's.
+        public void Dispose() => Dispose(true);
 
         protected virtual void Dispose(bool disposing)
         {
-            var old = Interlocked.Exchange(ref handle, 0);
-            if (old == 0)
+            if (Interlocked.Exchange(ref handle, null) is not { } old)
                 return;
-            Interlocked.Decrement(ref totalCount);
-            NativeMethods.att_tensor_release(old);
-            if (!disposing)
-                return;
+            old.Free();
             if (scope is { } owner)
             {
                 owner.Remove(this);
@@ -68,10 +55,10 @@ public static partial class torch
         }
 
         /// <summary>The number of tensors alive in the process.</summary>
-        public static long TotalCount => totalCount;
+        public static long TotalCount => TensorHandle.Live;
 
         /// <summary>The largest number of tensors that were alive at once.</summary>
-        public static long PeakCount => peakCount;
+        public static long PeakCount => TensorHandle.Peak;
 
         /// <summary>The name that error messages and module listings use.</summary>
         public string? name { get; set; }
@@ -83,10 +70,12 @@ public static partial class torch
             [MethodImpl(MethodImplOptions.AggressiveInlining)]
             get
             {
-                var current = handle;
-                if (current == 0)
+                if (handle is not { } current)
+                {
                     ThrowDisposed();
-                return current;
+                    return 0;
+                }
+                return current.Value;
             }
         }
 
@@ -94,17 +83,14 @@ public static partial class torch
             throw new ObjectDisposedException(name is null ? "Tensor" : $"Tensor '{name}'",
                 $"{(name is null ? "a tensor" : $"tensor '{name}'")} was used after it was disposed: move it out of its dispose scope, or dispose it later");
 
-        public bool IsInvalid => handle == 0;
+        public bool IsInvalid => handle is null;
 
         /// <summary>Gives the native reference to the caller: the object is as if disposed.</summary>
         public IntPtr DecoupleFromNativeHandle()
         {
-            var old = Handle;
+            _ = Handle;
             DetachFromDisposeScope();
-            Interlocked.Exchange(ref handle, 0);
-            Interlocked.Decrement(ref totalCount);
-            GC.SuppressFinalize(this);
-            return old;
+            return Interlocked.Exchange(ref handle, null)!.Take();
         }
 
         /// <summary>Hands the tensor to the scope around the one that owns it.</summary>

@@ -55,17 +55,7 @@ internal static unsafe class Aten
     }
 
     /// <summary>For an operator that gives nothing, or whose results are its own arguments.</summary>
-    public static void CallVoid(string name, params ReadOnlySpan<Arg> args)
-    {
-        var results = stackalloc NativeValue[MaxResults];
-        int count = Invoke(name, args, results, MaxResults);
-        for (int i = 0; i < count; i++)
-            if (results[i].tag == NativeTag.Tensor && results[i].p != null)
-                NativeMethods.att_tensor_release((nint)results[i].p);
-            else if (results[i].tag == NativeTag.TensorList)
-                for (int j = 0; j < results[i].length; j++)
-                    NativeMethods.att_tensor_release(((nint*)results[i].p)[j]);
-    }
+    public static void CallVoid(string name, params ReadOnlySpan<Arg> args) => Invoke(name, args, null, 0);
 
     /// <summary>For an operator that changes its first argument: gives that same object.</summary>
     public static Tensor CallInPlace(string name, params ReadOnlySpan<Arg> args)

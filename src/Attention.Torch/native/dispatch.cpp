@@ -30,11 +30,13 @@ struct Parameter {
   IValue fallback;
 };
 
+struct Direct;
+
 struct Operator {
   explicit Operator(c10::OperatorHandle op) : handle(std::move(op)) {}
   c10::OperatorHandle handle;
   std::vector<Parameter> parameters;
-  std::string name;
+  std::unique_ptr<Direct> direct;  // for operators that can do without a stack of boxed values
 };
 
 Parameter describe(const c10::Argument& argument) {
@@ -65,6 +67,139 @@ Parameter describe(const c10::Argument& argument) {
   return p;
 }
 
+// --- direct calls ----------------------------------------------------------------------------
+// Operators of tensors followed by numbers, which are most of the small ones, are called with C++ arguments: without
+// boxing, and without touching reference counts.
+
+// The tensor of a handle, for the time that the caller keeps the handle.
+const at::Tensor& lent(const AttValue& v) {
+  static_assert(sizeof(at::Tensor) == sizeof(void*), "a tensor is its pointer");
+  return reinterpret_cast<const at::Tensor&>(v.p);
+}
+
+at::Scalar to_scalar(const AttValue& v) {
+  switch (v.tag) {
+    case ATT_INT: return v.i;
+    case ATT_DOUBLE: return v.d;
+    case ATT_BOOL: return v.i != 0;
+    default: {
+      auto* parts = static_cast<const double*>(v.p);
+      return c10::complex<double>(parts[0], parts[1]);
+    }
+  }
+}
+
+bool is_scalar(const AttValue& v) {
+  return v.tag == ATT_INT || v.tag == ATT_DOUBLE || v.tag == ATT_BOOL || v.tag == ATT_COMPLEX;
+}
+
+constexpr int MAX_DIRECT_TENSORS = 3;
+constexpr int MAX_DIRECT_SCALARS = 2;
+
+struct Direct {
+  int tensors = 0;
+  int scalars = 0;
+  at::Scalar fallback[MAX_DIRECT_SCALARS];
+  bool has_default[MAX_DIRECT_SCALARS] = {};
+
+  virtual ~Direct() = default;
+  virtual at::Tensor call(const AttValue* tensors, const at::Scalar* scalars) const = 0;
+
+  // Whether these are its arguments, all but numbers that have a default.
+  bool takes(const AttValue* values, int count) const {
+    if (count < tensors || count > tensors + scalars) return false;
+    for (int i = 0; i < tensors; i++)
+      if (values[i].tag != ATT_TENSOR) return false;
+    for (int i = tensors; i < count; i++)
+      if (!is_scalar(values[i])) return false;
+    for (int i = count - tensors; i < scalars; i++)
+      if (!has_default[i]) return false;
+    return true;
+  }
+};
+
+template <size_t>
+using TensorArgument = const at::Tensor&;
+template <size_t>
+using ScalarArgument = const at::Scalar&;
+
+template <typename Tensors, typename Scalars, bool in_place>
+struct DirectCall;
+
+template <size_t... T, size_t... S>
+struct DirectCall<std::index_sequence<T...>, std::index_sequence<S...>, false> : Direct {
+  using Signature = at::Tensor(TensorArgument<T>..., ScalarArgument<S>...);
+  c10::TypedOperatorHandle<Signature> op;
+  explicit DirectCall(const c10::OperatorHandle& handle) : op(handle.typed<Signature>()) {}
+  at::Tensor call(const AttValue* tensors, const at::Scalar* scalars) const override {
+    (void)scalars;
+    return op.call(lent(tensors[T])..., scalars[S]...);
+  }
+};
+
+// The first tensor is changed and is the result.
+template <size_t First, size_t... T, size_t... S>
+struct DirectCall<std::index_sequence<First, T...>, std::index_sequence<S...>, true> : Direct {
+  using Signature = at::Tensor&(at::Tensor&, TensorArgument<T>..., ScalarArgument<S>...);
+  c10::TypedOperatorHandle<Signature> op;
+  explicit DirectCall(const c10::OperatorHandle& handle) : op(handle.typed<Signature>()) {}
+  at::Tensor call(const AttValue* tensors, const at::Scalar* scalars) const override {
+    (void)scalars;
+    return op.call(const_cast<at::Tensor&>(lent(tensors[0])), lent(tensors[T])..., scalars[S]...);
+  }
+};
+
+template <size_t tensors, size_t scalars>
+std::unique_ptr<Direct> make_direct(const c10::OperatorHandle& handle, bool in_place) {
+  using Tensors = std::make_index_sequence<tensors>;
+  using Scalars = std::make_index_sequence<scalars>;
+  if (in_place) return std::make_unique<DirectCall<Tensors, Scalars, true>>(handle);
+  return std::make_unique<DirectCall<Tensors, Scalars, false>>(handle);
+}
+
+// Null where the operator takes or gives anything else.
+std::unique_ptr<Direct> find_direct(const Operator& op) {
+  const auto& schema = op.handle.schema();
+  if (schema.returns().size() != 1 || schema.returns()[0].type()->kind() != TypeKind::TensorType) return nullptr;
+  int tensors = 0, scalars = 0;
+  bool in_place = false;
+  for (size_t i = 0; i < op.parameters.size(); i++) {
+    const Parameter& p = op.parameters[i];
+    const auto* alias = schema.arguments()[i].alias_info();
+    bool written = alias != nullptr && alias->isWrite();
+    if (p.list || p.optional || (written && i > 0)) return nullptr;
+    in_place |= written;
+    if (p.kind == TypeKind::TensorType && scalars == 0) tensors++;
+    else if (p.kind == TypeKind::NumberType) scalars++;
+    else return nullptr;
+  }
+  std::unique_ptr<Direct> direct;
+  try {
+    switch (tensors * 10 + scalars) {
+      case 10: direct = make_direct<1, 0>(op.handle, in_place); break;
+      case 11: direct = make_direct<1, 1>(op.handle, in_place); break;
+      case 12: direct = make_direct<1, 2>(op.handle, in_place); break;
+      case 20: direct = make_direct<2, 0>(op.handle, in_place); break;
+      case 21: direct = make_direct<2, 1>(op.handle, in_place); break;
+      case 30: direct = make_direct<3, 0>(op.handle, in_place); break;
+      case 31: direct = make_direct<3, 1>(op.handle, in_place); break;
+      default: return nullptr;
+    }
+  } catch (const c10::Error&) {
+    return nullptr;  // its kernels have another C++ signature
+  }
+  direct->tensors = tensors;
+  direct->scalars = scalars;
+  for (int i = 0; i < scalars; i++) {
+    const Parameter& p = op.parameters[tensors + i];
+    direct->has_default[i] = p.has_default;
+    if (p.has_default) direct->fallback[i] = p.fallback.toScalar();
+  }
+  return direct;
+}
+
+// --- boxed calls -----------------------------------------------------------------------------
+
 // Operators are found once and live as long as the process.
 Operator* find(const std::string& name, const std::string& overload) {
   static std::mutex mutex;
@@ -76,8 +211,8 @@ Operator* find(const std::string& name, const std::string& overload) {
   auto handle = c10::Dispatcher::singleton().findSchema({name, overload});
   if (!handle.has_value()) return nullptr;
   auto op = std::make_unique<Operator>(*handle);
-  op->name = key;
   for (const auto& argument : handle->schema().arguments()) op->parameters.push_back(describe(argument));
+  op->direct = find_direct(*op);
   return (found[key] = std::move(op)).get();
 }
 
@@ -282,49 +417,78 @@ ATT_EXPORT int att_operator_schemas(const char* name, char* buffer, int capacity
   });
 }
 
+namespace {
+
+// The thread's stack of values, moved out while in use, so that a nested call starts with its own.
+struct BorrowedStack {
+  static Stack& spare() {
+    static thread_local Stack stack;
+    return stack;
+  }
+  Stack values;
+  BorrowedStack() : values(std::move(spare())) { values.clear(); }
+  ~BorrowedStack() {
+    values.clear();
+    spare() = std::move(values);
+  }
+};
+
+int call_boxed(const Operator& op, const AttValue* values, const int32_t* positions, int count, AttValue* results,
+               int capacity) {
+  BorrowedStack borrowed;
+  Stack& stack = borrowed.values;
+  const size_t arity = op.parameters.size();
+  stack.reserve(arity);
+  auto fallback = [&](size_t i) -> const IValue& {
+    if (!op.parameters[i].has_default)
+      throw std::invalid_argument("argument '" + op.handle.schema().arguments()[i].name() + "' is missing");
+    return op.parameters[i].fallback;
+  };
+  if (positions == nullptr) {
+    if (static_cast<size_t>(count) > arity)
+      throw std::invalid_argument("takes " + std::to_string(arity) + " arguments, not " + std::to_string(count));
+    for (int i = 0; i < count; i++) stack.push_back(to_ivalue(op, i, values[i]));
+    for (size_t i = count; i < arity; i++) stack.push_back(fallback(i));
+  } else {
+    for (size_t i = 0; i < arity; i++) {
+      int given = count - 1;
+      while (given >= 0 && positions[given] != static_cast<int32_t>(i)) given--;
+      stack.push_back(given >= 0 ? to_ivalue(op, i, values[given]) : fallback(i));
+    }
+  }
+  op.handle.callBoxed(stack);
+  const int size = static_cast<int>(stack.size());
+  if (capacity == 0) return size;
+  if (size > capacity) throw std::invalid_argument("more results than asked for");
+  list_results().clear();
+  int_list_results().clear();
+  list_results().reserve(size);
+  for (int i = 0; i < size; i++) results[i] = to_result(std::move(stack[i]));
+  return size;
+}
+
+}  // namespace
+
 // Calls an operator. `positions` (or null: in order) says which argument of the schema each value is;
-// arguments that are not given take the schema's default. Returns the number of results or -1.
+// arguments that are not given take the schema's default. With a capacity of 0, results are dropped.
+// Returns the number of results or -1.
 ATT_EXPORT int att_call(void* operator_handle, const AttValue* values, const int32_t* positions, int count,
                         AttValue* results, int capacity) {
-  // One stack a thread, moved out while in use, so that a nested call starts with its own.
-  static thread_local Stack spare;
-  Stack stack = std::move(spare);
-  stack.clear();
-  int written = guarded(-1, [&] {
+  return guarded(-1, [&]() -> int {
     const Operator& op = *static_cast<Operator*>(operator_handle);
-    const size_t arity = op.parameters.size();
-    if (positions == nullptr) {
-      if (static_cast<size_t>(count) > arity)
-        throw std::invalid_argument("takes " + std::to_string(arity) + " arguments, not " + std::to_string(count));
-      for (int i = 0; i < count; i++) stack.push_back(to_ivalue(op, i, values[i]));
-    } else {
-      stack.resize(arity);
-      std::vector<bool> given(arity, false);
-      for (int i = 0; i < count; i++) {
-        stack[positions[i]] = to_ivalue(op, positions[i], values[i]);
-        given[positions[i]] = true;
-      }
-      for (size_t i = 0; i < arity; i++)
-        if (!given[i]) {
-          if (!op.parameters[i].has_default)
-            throw std::invalid_argument("argument '" + op.handle.schema().arguments()[i].name() + "' is missing");
-          stack[i] = op.parameters[i].fallback;
-        }
+    const Direct* direct = op.direct.get();
+    if (direct == nullptr || positions != nullptr || !direct->takes(values, count))
+      return call_boxed(op, values, positions, count, results, capacity);
+    at::Scalar scalars[MAX_DIRECT_SCALARS];
+    for (int i = 0; i < direct->scalars; i++) {
+      const int given = direct->tensors + i;
+      scalars[i] = given < count ? to_scalar(values[given]) : direct->fallback[i];
     }
-    for (size_t i = stack.size(); i < arity; i++) {
-      if (!op.parameters[i].has_default)
-        throw std::invalid_argument("argument '" + op.handle.schema().arguments()[i].name() + "' is missing");
-      stack.push_back(op.parameters[i].fallback);
+    at::Tensor result = direct->call(values, scalars);
+    if (capacity > 0) {
+      results->tag = ATT_TENSOR;
+      results->p = attention::release(std::move(result));
     }
-    op.handle.callBoxed(stack);
-    if (static_cast<int>(stack.size()) > capacity) throw std::invalid_argument("more results than asked for");
-    if (!list_results().empty()) list_results().clear();
-    if (!int_list_results().empty()) int_list_results().clear();
-    list_results().reserve(stack.size());
-    for (size_t i = 0; i < stack.size(); i++) results[i] = to_result(std::move(stack[i]));
-    return static_cast<int>(stack.size());
+    return 1;
   });
-  stack.clear();
-  spare = std::move(stack);
-  return written;
 }

@@ -3,45 +3,42 @@ namespace Attention.Tests.Api;
 /// <summary>Our part of the TorchSharp API beside the official list, both as lines.</summary>
 public sealed class ApiComparison
 {
-    private readonly IReadOnlyCollection<string> official;
-    private readonly IReadOnlyCollection<string> ours;
-    private readonly HashSet<string> officialSet;
-    private readonly HashSet<string> ourSet;
+    private readonly Dictionary<string, ApiLine> official;
+    private readonly Dictionary<string, ApiLine> ours;
     private readonly ILookup<(string Type, string Member), string> officialByName;
-    private readonly ILookup<string, string> officialMembers;
 
-    public ApiComparison(IReadOnlyCollection<string> official, IReadOnlyCollection<string> ours)
+    public ApiComparison(IEnumerable<string> official, IEnumerable<string> ours)
     {
-        (this.official, this.ours) = (official, ours);
-        (officialSet, ourSet) = ([.. official], [.. ours]);
-        officialByName = official.ToLookup(line => (ApiList.TypeOf(line), ApiList.MemberOf(line)));
-        officialMembers = official.Where(line => !ApiList.IsTypeLine(line)).ToLookup(ApiList.TypeOf);
+        this.official = official.ToDictionary(line => line, ApiLine.Parse);
+        this.ours = ours.Order(StringComparer.Ordinal).ToDictionary(line => line, ApiLine.Parse);
+        officialByName = this.official.ToLookup(pair => (pair.Value.Type, pair.Value.MemberName), pair => pair.Key);
+        OfficialMembers = this.official.Where(pair => !pair.Value.IsType).ToLookup(pair => pair.Value.Type, pair => pair.Key);
     }
 
-    /// <summary>One line for each difference. A missing member is one only where a derived type would have to supply it.</summary>
+    private ILookup<string, string> OfficialMembers { get; }
+
+    /// <summary>One entry for each difference. A missing member is one only where a derived type would have to supply it.</summary>
     public IEnumerable<string> Deviations()
     {
-        foreach (var line in ours.Order(StringComparer.Ordinal))
+        foreach (var (text, line) in ours)
         {
-            var (type, member) = (ApiList.TypeOf(line), ApiList.MemberOf(line));
-            if (officialSet.Contains(line) || !ApiList.IsTypeLine(line) && !officialByName.Contains((type, "")))
+            if (official.ContainsKey(text) || !line.IsType && !officialByName.Contains((line.Type, "")))
                 continue;
-            var candidates = officialByName[(type, member)].ToList();
+            var candidates = officialByName[(line.Type, line.MemberName)].ToList();
             if (candidates.Count == 0)
-                yield return $"not official: {line}";
-            else if (!ApiList.IsTypeLine(line))
-                yield return $"differs: {line}\n      from: {Nearest(line, candidates)}";
-            else if (TypeDifference(line, candidates[0]) is { } difference)
-                yield return $"differs: {line}\n      from: {candidates[0]} ({difference})";
+                yield return $"not official: {text}";
+            else if (!line.IsType)
+                yield return $"differs: {text}\n      from: {Nearest(text, candidates)}";
+            else if (TypeDifference(line, official[candidates[0]]) is { } difference)
+                yield return $"differs: {text}\n      from: {candidates[0]} ({difference})";
         }
 
-        foreach (var type in ours.Where(ApiList.IsTypeLine))
+        foreach (var type in ours.Values.Where(line => line.IsType))
         {
-            var isInterface = ApiList.Modifiers(type).EndsWith("interface", StringComparison.Ordinal);
-            foreach (var line in officialMembers[ApiList.TypeOf(type)])
+            foreach (var text in OfficialMembers[type.Path])
             {
-                if (!ourSet.Contains(line) && (isInterface || ApiList.Modifiers(line).Contains(" abstract ")))
-                    yield return $"missing, though derived types must supply it: {line}";
+                if (!ours.ContainsKey(text) && (type.Kind == "interface" || official[text].Modifiers.Split(' ').Contains("abstract")))
+                    yield return $"missing, though derived types must supply it: {text}";
             }
         }
     }
@@ -49,42 +46,36 @@ public sealed class ApiComparison
     /// <summary>How much of each of our types is there.</summary>
     public IEnumerable<string> Coverage()
     {
-        var types = ours.Where(ApiList.IsTypeLine).Select(ApiList.TypeOf).Order(StringComparer.Ordinal).ToList();
-        yield return $"{types.Count} of {official.Count(ApiList.IsTypeLine)} official types, {ours.Count(officialSet.Contains)} of {official.Count} official lines";
+        var types = ours.Values.Where(line => line.IsType).Select(line => line.Path).ToList();
+        yield return $"{types.Count} of {official.Values.Count(line => line.IsType)} official types, "
+            + $"{ours.Keys.Count(official.ContainsKey)} of {official.Count} official lines";
         foreach (var type in types)
         {
-            var members = officialMembers[type].ToList();
-            var lacking = members.Count(line => !ourSet.Contains(line));
-            if (lacking > 0)
-                yield return $"{type}: {members.Count - lacking} of {members.Count} members";
+            var members = OfficialMembers[type].ToList();
+            var present = members.Count(ours.ContainsKey);
+            if (present < members.Count)
+                yield return $"{type}: {present} of {members.Count} members";
         }
     }
 
     // Fewer interfaces are fine: what is lacking cannot be used.
-    private static string? TypeDifference(string line, string officialLine)
+    private static string? TypeDifference(ApiLine mine, ApiLine theirs)
     {
-        var (mine, theirs) = (Bases(line), Bases(officialLine));
-        if (ApiList.Modifiers(line) != ApiList.Modifiers(officialLine))
+        if ((mine.Modifiers, mine.Kind, mine.Attributes) != (theirs.Modifiers, theirs.Kind, theirs.Attributes))
             return "another kind of type";
-        if (Constraints(line) != Constraints(officialLine))
+        if (Constraints(mine.Rest) != Constraints(theirs.Rest))
             return "other constraints";
-        var extra = mine.Except(theirs).ToList();
+        var extra = Bases(mine.Rest).Except(Bases(theirs.Rest)).ToList();
         return extra.Count > 0 ? $"not official: {string.Join(", ", extra)}" : null;
     }
 
-    private static string Head(string line) => line[..line.LastIndexOf(" | ", StringComparison.Ordinal)];
+    private static string Constraints(string rest) =>
+        rest.IndexOf(" where ", StringComparison.Ordinal) is var at and >= 0 ? rest[at..] : "";
 
-    private static string Constraints(string line)
+    private static List<string> Bases(string rest)
     {
-        var at = Head(line).IndexOf(" where ", StringComparison.Ordinal);
-        return at < 0 ? "" : Head(line)[at..];
-    }
-
-    private static List<string> Bases(string line)
-    {
-        var head = Head(line)[..^Constraints(line).Length];
-        var at = head.IndexOf(" : ", StringComparison.Ordinal);
-        return at < 0 ? [] : TypeReader.List(head[(at + 3)..], new GenericNames("", "")).Select(type => type.Text).ToList();
+        var bases = rest[..^Constraints(rest).Length];
+        return bases.StartsWith(" : ", StringComparison.Ordinal) ? ApiLine.SplitAtCommas(bases[3..]) : [];
     }
 
     /// <summary>The official overload that shares the longest beginning and end with the line.</summary>

@@ -1,0 +1,30 @@
+using Attention.Data.Transforms;
+using Attention.Torch;
+
+namespace Attention.Data.Datasets;
+
+/// <summary>The shorter side that an image of the given full size has to keep when decoded; 0 asks for the full size.</summary>
+public delegate int MinSide(int width, int height);
+
+/// <summary>Labelled images. All members may be called from several threads at once.</summary>
+public interface IImageDataset
+{
+    int Count { get; }
+
+    /// <summary>The name of each label.</summary>
+    IReadOnlyList<string> Classes { get; }
+
+    /// <summary>The label of image <paramref name="index"/>, from 0.</summary>
+    int LabelOf(int index);
+
+    /// <summary>What to call image <paramref name="index"/> in messages, such as its file.</summary>
+    string NameOf(int index);
+
+    /// <summary>Decodes an image.</summary>
+    /// <param name="index">Which.</param>
+    /// <param name="scratch">Its File and Decoded buffers may be used, so that the image is valid until the next call with it.</param>
+    /// <param name="minSide">Allows for decoding at a smaller scale.</param>
+    /// <returns>The image, which the caller may not write to.</returns>
+    /// <exception cref="ImageError">The image is broken; the message begins with its name.</exception>
+    Image Load(int index, ImageScratch scratch, MinSide minSide);
+}

@@ -1,0 +1,144 @@
+using Attention.Data.Transforms;
+using Attention.Torch;
+using Microsoft.Win32.SafeHandles;
+
+namespace Attention.Data.Datasets;
+
+/// <summary>
+/// Images in one folder per class, <c>root/cat/1.jpg</c>, as torchvision's ImageFolder reads them: the classes are the folders'
+/// names in ordinal order; images may lie in folders below.
+/// </summary>
+public sealed class ImageFolder : IImageDataset
+{
+    private static readonly string[] Extensions = [".jpg", ".jpeg", ".png", ".webp"];
+    private readonly List<(string Path, int Label)> _files = [];
+    private readonly List<string> _unreadable = [];
+
+    /// <summary>Lists the images below a folder.</summary>
+    /// <param name="root">The folder that holds one folder per class.</param>
+    /// <param name="classes">
+    /// The names of the labels, from the training images, where this is another part of the same data: a folder that is none of
+    /// them is an error, one that is missing is not.
+    /// </param>
+    /// <exception cref="UserError">The folder is missing, holds no images, or holds a class that is not in classes.</exception>
+    public ImageFolder(string root, IReadOnlyList<string>? classes = null)
+    {
+        Root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(root));
+        const string layout = "put jpg, jpeg, png or webp files into one folder per class, such as";
+        string example = Path.Combine(Root, "cat", "1.jpg");
+        if (!Directory.Exists(Root))
+            throw new UserError($"the image folder {Root} does not exist", $"{layout} {example}");
+
+        string[] folders = [.. ListOf(Root, Directory.EnumerateDirectories)
+            .Select(folder => Path.GetFileName(folder)).Where(name => !name.StartsWith('.')).Order(StringComparer.Ordinal)];
+        Classes = classes ?? folders;
+        var labels = Classes.Select((name, label) => (name, label)).ToDictionary(pair => pair.name, pair => pair.label);
+        foreach (string name in folders)
+        {
+            var files = new List<string>();
+            Collect(Path.Combine(Root, name), files, []);
+            if (files.Count == 0)
+                continue;
+            if (!labels.TryGetValue(name, out int label))
+                throw new UserError($"{Path.Combine(Root, name)} is a class that the training images do not have",
+                    $"rename or remove that folder; the classes are {Shorten(Classes)}");
+            files.Sort(StringComparer.Ordinal);
+            _files.AddRange(files.Select(file => (file, label)));
+        }
+        if (_files.Count == 0)
+            throw new UserError($"no images in class folders below {Root}", $"{layout} {example}");
+    }
+
+    /// <summary>The folder, as a full path.</summary>
+    public string Root { get; }
+
+    public int Count => _files.Count;
+
+    public IReadOnlyList<string> Classes { get; }
+
+    /// <summary>Folders that could not be listed, with the reason, and were left out.</summary>
+    public IReadOnlyList<string> Unreadable => _unreadable;
+
+    public int LabelOf(int index) => _files[index].Label;
+
+    public string NameOf(int index) => _files[index].Path;
+
+    /// <inheritdoc/>
+    public Image Load(int index, ImageScratch scratch, MinSide minSide)
+    {
+        string path = _files[index].Path;
+        try
+        {
+            var file = Read(path, scratch);
+            var info = ImageCodec.Probe(file);
+            ImageCodec.Decode(file, scratch.Decoded, minSide(info.Width, info.Height));
+            return scratch.Decoded;
+        }
+        catch (Exception e) when (e is ImageError or IOException or UnauthorizedAccessException)
+        {
+            throw new ImageError($"{path}: {e.Message}", e);
+        }
+    }
+
+    private static ReadOnlySpan<byte> Read(string path, ImageScratch scratch)
+    {
+        using SafeFileHandle handle = File.OpenHandle(path, options: FileOptions.SequentialScan);
+        long length = RandomAccess.GetLength(handle);
+        if (length > Array.MaxLength)
+            throw new ImageError($"the file is too large: {length} bytes");
+        if (scratch.File.Length < length)
+            scratch.File = GC.AllocateUninitializedArray<byte>((int)Math.Min(length + length / 4, Array.MaxLength));
+        int done = 0;
+        while (done < length)
+        {
+            int read = RandomAccess.Read(handle, scratch.File.AsSpan(done, (int)length - done), done);
+            if (read == 0)
+                break;
+            done += read;
+        }
+        return scratch.File.AsSpan(0, done);
+    }
+
+    /// <summary>Adds the images of a folder and of those below, each real folder once on a path, so that links cannot loop.</summary>
+    private void Collect(string folder, List<string> files, HashSet<string> above)
+    {
+        string real = new DirectoryInfo(folder) is { LinkTarget: not null } link && Resolve(link) is { } target ? target : folder;
+        if (!above.Add(real))
+            return;
+        files.AddRange(ListOf(folder, Directory.EnumerateFiles).Where(IsImage));
+        foreach (string below in ListOf(folder, Directory.EnumerateDirectories))
+            Collect(below, files, above);
+        above.Remove(real);
+    }
+
+    private static string? Resolve(DirectoryInfo link)
+    {
+        try
+        {
+            return link.ResolveLinkTarget(returnFinalTarget: true)?.FullName;
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
+    private static bool IsImage(string path) =>
+        Extensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase) && !Path.GetFileName(path).StartsWith('.');
+
+    private List<string> ListOf(string folder, Func<string, IEnumerable<string>> entries)
+    {
+        try
+        {
+            return [.. entries(folder)];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _unreadable.Add($"{folder}: {e.Message}");
+            return [];
+        }
+    }
+
+    private static string Shorten(IReadOnlyList<string> names) =>
+        string.Join(", ", names.Take(12)) + (names.Count > 12 ? $", ... ({names.Count} in all)" : "");
+}

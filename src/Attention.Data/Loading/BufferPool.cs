@@ -1,0 +1,15 @@
+using System.Collections.Concurrent;
+
+namespace Attention.Data.Loading;
+
+/// <summary>Buffers of batches that were disposed, for later ones.</summary>
+internal sealed class BufferPool
+{
+    private readonly ConcurrentBag<float[]> _free = [];
+
+    /// <summary>A buffer of exactly the given length and undefined content.</summary>
+    public float[] Take(int length) =>
+        _free.TryTake(out var buffer) && buffer.Length == length ? buffer : GC.AllocateUninitializedArray<float>(length);
+
+    public void GiveBack(float[] buffer) => _free.Add(buffer);
+}

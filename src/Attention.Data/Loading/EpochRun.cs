@@ -1,0 +1,163 @@
+using System.Runtime.ExceptionServices;
+using Attention.Data.Transforms;
+
+namespace Attention.Data.Loading;
+
+/// <summary>Writes the image of an index as (3, H, W); returns the index of the image that was taken, null for none.</summary>
+internal delegate int? FillSample(int index, ImageScratch scratch, Span<float> planes);
+
+/// <summary>
+/// One pass over the data. Workers claim samples in order, a few at a time, and fill the batch that each belongs to; a batch is
+/// open while it is at most Prefetch batches ahead of the consumer.
+/// </summary>
+internal sealed class EpochRun : IDisposable
+{
+    // Few enough to share the first batch among the workers, many enough for the lock to cost nothing.
+    private const int Claim = 4;
+
+    private readonly object _lock = new();
+    private readonly int[] _order;
+    private readonly int _batches, _batchSize, _prefetch, _planes;
+    private readonly (int Height, int Width) _size;
+    private readonly Func<int, int> _labelOf;
+    private readonly BufferPool _buffers;
+    private readonly FillSample _fill;
+    private readonly Dictionary<int, OpenBatch> _open = [];
+    private readonly Thread[] _workers;
+
+    // What the lock guards, with the open batches.
+    private int _nextSample, _nextBatch;
+    private ExceptionDispatchInfo? _failure;
+    private bool _stopped;
+
+    public EpochRun(
+        int[] order, int firstBatch, int batches, LoaderOptions options, (int Height, int Width) size,
+        Func<int, int> labelOf, BufferPool buffers, FillSample fill)
+    {
+        (_order, _batches, _batchSize, _prefetch) = (order, batches, options.BatchSize, Math.Max(1, options.Prefetch));
+        (_size, _planes) = (size, 3 * size.Height * size.Width);
+        (_labelOf, _buffers, _fill) = (labelOf, buffers, fill);
+        (_nextBatch, _nextSample) = (firstBatch, firstBatch * _batchSize);
+        int workers = Math.Max(1, options.Workers ?? Environment.ProcessorCount);
+        _workers = [.. Enumerable.Range(0, workers).Select(i => new Thread(Work) { IsBackground = true, Name = $"data {i}" })];
+        foreach (var worker in _workers)
+            worker.Start();
+    }
+
+    /// <summary>The next batch, or null after the last one.</summary>
+    public Batch? Next()
+    {
+        OpenBatch done;
+        lock (_lock)
+        {
+            if (_nextBatch >= _batches)
+                return null;
+            while (!_open.TryGetValue(_nextBatch, out done!) || done.Left > 0)
+            {
+                _failure?.Throw();
+                Monitor.Wait(_lock);
+            }
+            _open.Remove(_nextBatch++);
+            Monitor.PulseAll(_lock);
+        }
+        return Collate(done);
+    }
+
+    /// <summary>Ends the workers and waits for them.</summary>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _stopped = true;
+            Monitor.PulseAll(_lock);
+        }
+        foreach (var worker in _workers)
+            worker.Join();
+        foreach (var batch in _open.Values)
+            _buffers.GiveBack(batch.Images);
+    }
+
+    private void Work()
+    {
+        try
+        {
+            var scratch = new ImageScratch();
+            while (TryClaim(out var batch, out int from, out int to))
+            {
+                for (int i = from; i < to; i++)
+                    batch.Taken[i] = _fill(_order[batch.First + i], scratch, batch.Images.AsSpan(i * _planes, _planes));
+                lock (_lock)
+                {
+                    batch.Left -= to - from;
+                    if (batch.Left == 0)
+                        Monitor.PulseAll(_lock);
+                }
+            }
+        }
+        catch (Exception e)
+        {
+            lock (_lock)
+            {
+                _failure ??= ExceptionDispatchInfo.Capture(e);
+                Monitor.PulseAll(_lock);
+            }
+        }
+    }
+
+    /// <summary>Claims samples from..to of a batch, after waiting for the consumer where it is too far ahead; false at the end.</summary>
+    private bool TryClaim(out OpenBatch batch, out int from, out int to)
+    {
+        lock (_lock)
+        {
+            int number;
+            while (true)
+            {
+                number = _nextSample / _batchSize;
+                if (_stopped || _failure is not null || number >= _batches)
+                {
+                    (batch, from, to) = (null!, 0, 0);
+                    return false;
+                }
+                if (number < _nextBatch + _prefetch)
+                    break;
+                Monitor.Wait(_lock);
+            }
+            int first = number * _batchSize;
+            if (!_open.TryGetValue(number, out batch!))
+                _open[number] = batch = new OpenBatch(first, Math.Min(_batchSize, _order.Length - first), _buffers.Take(_batchSize * _planes));
+            from = _nextSample - first;
+            to = Math.Min(from + Claim, batch.Taken.Length);
+            _nextSample = first + to;
+            return true;
+        }
+    }
+
+    /// <summary>Closes the gaps of images that were left out.</summary>
+    private Batch Collate(OpenBatch done)
+    {
+        int count = 0;
+        for (int i = 0; i < done.Taken.Length; i++)
+            if (done.Taken[i] is { } index)
+            {
+                if (count < i)
+                    done.Images.AsSpan(i * _planes, _planes).CopyTo(done.Images.AsSpan(count * _planes));
+                done.Taken[count++] = index;
+            }
+        int[] indices = [.. done.Taken.Take(count).Select(index => index!.Value)];
+        return new Batch(done.Images, indices, [.. indices.Select(index => (long)_labelOf(index))], _size, _buffers);
+    }
+
+    private sealed class OpenBatch(int first, int count, float[] images)
+    {
+        /// <summary>Where it starts in the epoch's order.</summary>
+        public int First => first;
+
+        public float[] Images => images;
+
+        /// <summary>The image that was taken for each sample.</summary>
+        public int?[] Taken { get; } = new int?[count];
+
+        /// <summary>Samples that are not filled yet.</summary>
+        public int Left { get; set; } = count;
+    }
+}

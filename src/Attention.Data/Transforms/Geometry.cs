@@ -1,0 +1,165 @@
+using Attention.Torch;
+
+namespace Attention.Data.Transforms;
+
+/// <summary>Resizes so that the shorter side has the given length (torchvision's <c>Resize(size)</c>).</summary>
+public sealed class Resize(int size, Interpolation interpolation = Interpolation.Bilinear) : ImageTransform
+{
+    public override Image Apply(Image input, ImageScratch scratch, ref SeededRandom random)
+    {
+        var (height, width) = Scaled(input.Height, input.Width);
+        if ((height, width) == (input.Height, input.Width))
+            return input;
+        var output = scratch.Take(width, height);
+        Resampling.Resize(input, 0, 0, input.Width, input.Height, output, interpolation, scratch);
+        return output;
+    }
+
+    public override (int Height, int Width)? SizeAfter((int Height, int Width)? before) =>
+        before is { } known ? Scaled(known.Height, known.Width) : null;
+
+    // torchvision cuts the longer side to a whole number.
+    private (int Height, int Width) Scaled(int height, int width) => width <= height
+        ? ((int)((long)size * height / width), size)
+        : (size, (int)((long)size * width / height));
+}
+
+/// <summary>Resizes to the given height and width without regard to the image's shape.</summary>
+public sealed class Squash(int height, int width, Interpolation interpolation = Interpolation.Bilinear) : ImageTransform
+{
+    public override Image Apply(Image input, ImageScratch scratch, ref SeededRandom random)
+    {
+        if ((height, width) == (input.Height, input.Width))
+            return input;
+        var output = scratch.Take(width, height);
+        Resampling.Resize(input, 0, 0, input.Width, input.Height, output, interpolation, scratch);
+        return output;
+    }
+
+    public override (int Height, int Width)? SizeAfter((int Height, int Width)? before) => (height, width);
+}
+
+/// <summary>Cuts the middle, after padding what is smaller with black (torchvision's <c>CenterCrop</c>).</summary>
+public sealed class CenterCrop(int size) : ImageTransform
+{
+    public override Image Apply(Image input, ImageScratch scratch, ref SeededRandom random)
+    {
+        var output = scratch.Take(size, size);
+        Crops.Copy(input, Offset(input.Width), Offset(input.Height), output);
+        return output;
+    }
+
+    public override (int Height, int Width)? SizeAfter((int Height, int Width)? before) => (size, size);
+
+    // Python rounds halves to even; padding puts the odd row or column at the end.
+    private int Offset(int length) =>
+        length >= size ? (int)Math.Round((length - size) / 2.0, MidpointRounding.ToEven) : -((size - length) / 2);
+}
+
+/// <summary>
+/// Pads with black on all sides, then cuts the given size at a random place: the usual augmentation of CIFAR
+/// (torchvision's <c>RandomCrop(size, padding)</c>).
+/// </summary>
+public sealed class RandomCrop(int size, int padding = 0) : ImageTransform
+{
+    public override Image Apply(Image input, ImageScratch scratch, ref SeededRandom random)
+    {
+        int x = Offset(input.Width, ref random), y = Offset(input.Height, ref random);
+        var output = scratch.Take(size, size);
+        Crops.Copy(input, x, y, output);
+        return output;
+    }
+
+    public override (int Height, int Width)? SizeAfter((int Height, int Width)? before) => (size, size);
+
+    private int Offset(int length, ref SeededRandom random)
+    {
+        int room = length + 2 * padding - size;
+        return room >= 0 ? random.Between(0, room) - padding : room / 2 - padding;
+    }
+}
+
+/// <summary>
+/// Cuts a random part of the image, of min_area to max_area of its area and of an aspect ratio of 3/4 to 4/3, and resizes it to
+/// a square (Szegedy et al. 2015; torchvision's <c>RandomResizedCrop</c>).
+/// </summary>
+public sealed class RandomResizedCrop(
+    int size, double minArea = 0.08, double maxArea = 1, Interpolation interpolation = Interpolation.Bilinear) : ImageTransform
+{
+    private const double MaxAspect = 4.0 / 3;
+    private readonly double _minArea = minArea <= maxArea && maxArea > 0
+        ? minArea
+        : throw new ArgumentException(FormattableString.Invariant($"min_area {minArea} and max_area {maxArea} leave no area to draw"));
+
+    public override Image Apply(Image input, ImageScratch scratch, ref SeededRandom random)
+    {
+        var (x, y, width, height) = Draw(input.Width, input.Height, ref random);
+        var output = scratch.Take(size, size);
+        Resampling.Resize(input, x, y, width, height, output, interpolation, scratch);
+        return output;
+    }
+
+    public override (int Height, int Width)? SizeAfter((int Height, int Width)? before) => (size, size);
+
+    public override int MinSide(int width, int height, SeededRandom random)
+    {
+        var (_, _, cropWidth, cropHeight) = Draw(width, height, ref random);
+        // The part stays at least as large as the result.
+        return (int)Math.Ceiling((double)Math.Min(width, height) * size / Math.Min(cropWidth, cropHeight));
+    }
+
+    private (int X, int Y, int Width, int Height) Draw(int width, int height, ref SeededRandom random)
+    {
+        for (int attempt = 0; attempt < 10; attempt++)
+        {
+            double area = (double)width * height * random.Uniform(_minArea, maxArea);
+            double aspect = Math.Exp(random.Uniform(-Math.Log(MaxAspect), Math.Log(MaxAspect)));
+            int w = (int)Math.Round(Math.Sqrt(area * aspect)), h = (int)Math.Round(Math.Sqrt(area / aspect));
+            if (w > 0 && w <= width && h > 0 && h <= height)
+                return (random.Between(0, width - w), random.Between(0, height - h), w, h);
+        }
+        // Very long images: the middle, as much of it as the aspect ratio allows.
+        int wide = Math.Min(width, (int)Math.Round(height * MaxAspect)), tall = Math.Min(height, (int)Math.Round(width * MaxAspect));
+        return ((width - wide) / 2, (height - tall) / 2, wide, tall);
+    }
+}
+
+/// <summary>Mirrors left and right with the given probability.</summary>
+public sealed class HorizontalFlip(double probability = 0.5) : ImageTransform
+{
+    public override Image Apply(Image input, ImageScratch scratch, ref SeededRandom random)
+    {
+        if (!random.Chance(probability))
+            return input;
+        var output = scratch.Take(input.Width, input.Height);
+        for (int y = 0; y < input.Height; y++)
+        {
+            var from = input.Row(y);
+            var to = output.Row(y);
+            for (int left = 0, right = from.Length - 3; right >= 0; left += 3, right -= 3)
+                (to[right], to[right + 1], to[right + 2]) = (from[left], from[left + 1], from[left + 2]);
+        }
+        return output;
+    }
+}
+
+internal static class Crops
+{
+    /// <summary>Copies what lies at (x, y) of the input; black where that is outside.</summary>
+    public static void Copy(Image input, int x, int y, Image output)
+    {
+        int left = Math.Max(0, -x), right = Math.Min(output.Width, input.Width - x);
+        for (int row = 0; row < output.Height; row++)
+        {
+            var to = output.Row(row);
+            if (row + y < 0 || row + y >= input.Height || left >= right)
+            {
+                to.Clear();
+                continue;
+            }
+            to[..(3 * left)].Clear();
+            input.Row(row + y)[(3 * (left + x))..(3 * (right + x))].CopyTo(to[(3 * left)..]);
+            to[(3 * right)..].Clear();
+        }
+    }
+}

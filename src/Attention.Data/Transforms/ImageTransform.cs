@@ -1,0 +1,60 @@
+using Attention.Torch;
+
+namespace Attention.Data.Transforms;
+
+/// <summary>One step from a decoded image to the model's input, on bytes. Steps hold no state and serve all threads.</summary>
+public abstract class ImageTransform
+{
+    /// <summary>Applies the step.</summary>
+    /// <param name="input">Is not written to: it may be a cached image.</param>
+    /// <param name="scratch">Gives the image that is returned, valid until the next but one is taken from it.</param>
+    /// <param name="random">All randomness, so that the result depends on its keys alone.</param>
+    public abstract Image Apply(Image input, ImageScratch scratch, ref SeededRandom random);
+
+    /// <summary>The size (H, W) of all results, or null if it depends on the input's, which is given where it is known.</summary>
+    public virtual (int Height, int Width)? SizeAfter((int Height, int Width)? before) => before;
+
+    /// <summary>
+    /// How long the shorter side of an image of this size has to stay when it is decoded at a smaller scale, so that this step,
+    /// as the first one, has all the detail it can use; 0 asks for the full size.
+    /// </summary>
+    /// <param name="width">Full width.</param>
+    /// <param name="height">Full height.</param>
+    /// <param name="random">A copy of what <see cref="Apply"/> will be given.</param>
+    public virtual int MinSide(int width, int height, SeededRandom random) => 0;
+}
+
+/// <summary>The buffers of one thread that loads and transforms images.</summary>
+public sealed class ImageScratch
+{
+    private readonly Image[] _images = [new(1, 1), new(1, 1)];
+    private int[] _sums = [];
+    private int _next;
+
+    /// <summary>Where files are read to.</summary>
+    public byte[] File { get; set; } = [];
+
+    /// <summary>Where images are decoded to.</summary>
+    public Image Decoded { get; } = new(1, 1);
+
+    internal Image ResizeBetween { get; } = new(1, 1);
+
+    internal ResizeWeights ResizeRows { get; } = new();
+
+    internal ResizeWeights ResizeColumns { get; } = new();
+
+    /// <summary>An image of the given size and undefined content, which is not the one given before.</summary>
+    public Image Take(int width, int height)
+    {
+        var image = _images[_next ^= 1];
+        image.Reshape(width, height);
+        return image;
+    }
+
+    internal Span<int> ResizeSums(int length)
+    {
+        if (_sums.Length < length)
+            _sums = new int[length];
+        return _sums.AsSpan(0, length);
+    }
+}
