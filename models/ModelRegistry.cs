@@ -42,6 +42,8 @@ public static class ModelRegistry
     {
         Register(Vision.VisionTransformer.Family);
         Register(Vision.SwinTransformer.Family);
+        Register(Vision.ResNet.Family);
+        Register(Vision.ConvNeXt.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>
