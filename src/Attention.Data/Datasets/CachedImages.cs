@@ -1,7 +1,6 @@
-using Attention.Data.Transforms;
 using Attention.Torch;
 
-namespace Attention.Data.Datasets;
+namespace Attention.Data;
 
 /// <summary>
 /// Keeps decoded images in memory, three bytes per pixel, from their first use on. Images beyond the limit are decoded each
@@ -16,7 +15,7 @@ public sealed class CachedImages(IImageDataset images, long maxBytes = 4L << 30)
 
     public int Count => images.Count;
 
-    public IReadOnlyList<string> Classes => images.Classes;
+    public IReadOnlyList<string> ClassNames => images.ClassNames;
 
     /// <summary>Bytes of pixels that are kept.</summary>
     public long Bytes => Interlocked.Read(ref _bytes);

@@ -1,8 +1,7 @@
-using Attention.Data.Transforms;
 using Attention.Torch;
 using Microsoft.Win32.SafeHandles;
 
-namespace Attention.Data.Datasets;
+namespace Attention.Data;
 
 /// <summary>
 /// Images in one folder per class, <c>root/cat/1.jpg</c>, as torchvision's ImageFolder reads them: the classes are the folders'
@@ -31,8 +30,8 @@ public sealed class ImageFolder : IImageDataset
 
         string[] folders = [.. ListOf(Root, Directory.EnumerateDirectories)
             .Select(folder => Path.GetFileName(folder)).Where(name => !name.StartsWith('.')).Order(StringComparer.Ordinal)];
-        Classes = classes ?? folders;
-        var labels = Classes.Select((name, label) => (name, label)).ToDictionary(pair => pair.name, pair => pair.label);
+        ClassNames = classes ?? folders;
+        var labels = ClassNames.Select((name, label) => (name, label)).ToDictionary(pair => pair.name, pair => pair.label);
         foreach (string name in folders)
         {
             var files = new List<string>();
@@ -41,7 +40,7 @@ public sealed class ImageFolder : IImageDataset
                 continue;
             if (!labels.TryGetValue(name, out int label))
                 throw new UserError($"{Path.Combine(Root, name)} is a class that the training images do not have",
-                    $"rename or remove that folder; the classes are {Shorten(Classes)}");
+                    $"rename or remove that folder; the classes are {Shorten(ClassNames)}");
             files.Sort(StringComparer.Ordinal);
             _files.AddRange(files.Select(file => (file, label)));
         }
@@ -54,7 +53,7 @@ public sealed class ImageFolder : IImageDataset
 
     public int Count => _files.Count;
 
-    public IReadOnlyList<string> Classes { get; }
+    public IReadOnlyList<string> ClassNames { get; }
 
     /// <summary>Folders that could not be listed, with the reason, and were left out.</summary>
     public IReadOnlyList<string> Unreadable => _unreadable;

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using Attention.Torch;
 
-namespace Attention.Data.Loading;
+namespace Attention.Data;
 
 /// <summary>The images that could not be read: each is counted once, and the first ones are named.</summary>
 internal sealed class BrokenList(Action<string>? warn)

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 
-namespace Attention.Data.Loading;
+namespace Attention.Data;
 
 /// <summary>Buffers of batches that were disposed, for later ones.</summary>
 internal sealed class BufferPool
@@ -12,4 +12,6 @@ internal sealed class BufferPool
         _free.TryTake(out var buffer) && buffer.Length == length ? buffer : GC.AllocateUninitializedArray<float>(length);
 
     public void GiveBack(float[] buffer) => _free.Add(buffer);
+
+    public void Clear() => _free.Clear();
 }

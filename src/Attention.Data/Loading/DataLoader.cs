@@ -1,9 +1,7 @@
 using System.Diagnostics;
-using Attention.Data.Datasets;
-using Attention.Data.Transforms;
 using Attention.Torch;
 
-namespace Attention.Data.Loading;
+namespace Attention.Data;
 
 /// <summary>What happens to an image that cannot be read.</summary>
 public enum BrokenImages
@@ -47,7 +45,7 @@ public sealed record LoaderOptions
 /// <param name="transforms">What is done to each.</param>
 /// <param name="options">How batches are made.</param>
 /// <param name="warn">Told the first broken images by name; null for nobody. May be called from a worker.</param>
-public sealed class DataLoader(IImageDataset dataset, TransformPipeline transforms, LoaderOptions options, Action<string>? warn = null)
+public sealed class DataLoader(IImageDataset dataset, TransformPipeline transforms, LoaderOptions options, Action<string>? warn = null) : IDisposable
 {
     // Apart from every index, which keys augmentation.
     private const long OrderKey = -1;
@@ -57,7 +55,7 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
 
     public IImageDataset Dataset => dataset;
 
-    public int BatchesPerEpoch => options.DropLast
+    public int StepsPerEpoch => options.DropLast
         ? dataset.Count / options.BatchSize
         : (dataset.Count + options.BatchSize - 1) / options.BatchSize;
 
@@ -80,13 +78,13 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
     /// <param name="epoch">Counts from 0.</param>
     /// <param name="firstBatch">Where to start within the epoch.</param>
     /// <exception cref="UserError">Images differ in size after the transforms, or not one image of the data set can be read.</exception>
-    public IEnumerable<Batch> Epoch(int epoch, int firstBatch = 0)
+    public IEnumerable<ImageBatch> Epoch(int epoch, int firstBatch = 0)
     {
-        if (firstBatch >= BatchesPerEpoch)
+        if (firstBatch >= StepsPerEpoch)
             yield break;
         var size = _size ??= SizeOfFirst(epoch);
         using var run = new EpochRun(
-            Order(epoch), firstBatch, BatchesPerEpoch, options, size, dataset.LabelOf, _buffers,
+            Order(epoch), firstBatch, StepsPerEpoch, options, size, dataset.LabelOf, _buffers,
             (int index, ImageScratch scratch, Span<float> planes) => Fill(index, epoch, size, scratch, planes));
         while (true)
         {
@@ -95,12 +93,15 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
             Waited += Stopwatch.GetElapsedTime(start);
             if (batch is null)
                 break;
-            if (batch.Count > 0)
+            if (batch.Samples > 0)
                 yield return batch;
             else
                 batch.Dispose(); // all its images are broken
         }
     }
+
+    /// <summary>Drops the buffers. Batches that are still in use keep theirs.</summary>
+    public void Dispose() => _buffers.Clear();
 
     private int? Fill(int index, int epoch, (int Height, int Width) size, ImageScratch scratch, Span<float> planes)
     {

@@ -1,7 +1,6 @@
 using System.Runtime.ExceptionServices;
-using Attention.Data.Transforms;
 
-namespace Attention.Data.Loading;
+namespace Attention.Data;
 
 /// <summary>Writes the image of an index as (3, H, W); returns the index of the image that was taken, null for none.</summary>
 internal delegate int? FillSample(int index, ImageScratch scratch, Span<float> planes);
@@ -45,7 +44,7 @@ internal sealed class EpochRun : IDisposable
     }
 
     /// <summary>The next batch, or null after the last one.</summary>
-    public Batch? Next()
+    public ImageBatch? Next()
     {
         OpenBatch done;
         lock (_lock)
@@ -133,7 +132,7 @@ internal sealed class EpochRun : IDisposable
     }
 
     /// <summary>Closes the gaps of images that were left out.</summary>
-    private Batch Collate(OpenBatch done)
+    private ImageBatch Collate(OpenBatch done)
     {
         int count = 0;
         for (int i = 0; i < done.Taken.Length; i++)
@@ -144,7 +143,7 @@ internal sealed class EpochRun : IDisposable
                 done.Taken[count++] = index;
             }
         int[] indices = [.. done.Taken.Take(count).Select(index => index!.Value)];
-        return new Batch(done.Images, indices, [.. indices.Select(index => (long)_labelOf(index))], _size, _buffers);
+        return new ImageBatch(done.Images, indices, [.. indices.Select(index => (long)_labelOf(index))], _size, _buffers);
     }
 
     private sealed class OpenBatch(int first, int count, float[] images)

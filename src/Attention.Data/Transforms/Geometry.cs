@@ -1,6 +1,6 @@
 using Attention.Torch;
 
-namespace Attention.Data.Transforms;
+namespace Attention.Data;
 
 /// <summary>Resizes so that the shorter side has the given length (torchvision's <c>Resize(size)</c>).</summary>
 public sealed class Resize(int size, Interpolation interpolation = Interpolation.Bilinear) : ImageTransform
@@ -60,7 +60,7 @@ public sealed class CenterCrop(int size) : ImageTransform
 /// Pads with black on all sides, then cuts the given size at a random place: the usual augmentation of CIFAR
 /// (torchvision's <c>RandomCrop(size, padding)</c>).
 /// </summary>
-public sealed class RandomCrop(int size, int padding = 0) : ImageTransform
+public sealed class PadCrop(int size, int padding = 4) : ImageTransform
 {
     public override Image Apply(Image input, ImageScratch scratch, ref SeededRandom random)
     {

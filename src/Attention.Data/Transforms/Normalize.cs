@@ -1,6 +1,6 @@
 using Attention.Torch;
 
-namespace Attention.Data.Transforms;
+namespace Attention.Data;
 
 /// <summary>The last step: bytes to floats in planes, (H, W, 3) to (3, H, W), each channel as (value / 255 - mean) / std.</summary>
 public sealed class Normalize

@@ -1,4 +1,4 @@
-namespace Attention.Data.Transforms;
+namespace Attention.Data;
 
 /// <summary>One argument of a step in the one-line form: a number, or one of a few words.</summary>
 /// <param name="Name">As written in <c>name=value</c>.</param>
@@ -43,8 +43,8 @@ public static class TransformCatalogue
         new("squash", [TransformArgument.Pixels("height"), TransformArgument.Pixels("width"), Filter],
             v => new Squash((int)v[0], (int)v[1], (Interpolation)v[2])),
         new("center_crop", [TransformArgument.Pixels("size")], v => new CenterCrop((int)v[0])),
-        new("random_crop", [TransformArgument.Pixels("size"), TransformArgument.Pixels("padding", 0, min: 0)],
-            v => new RandomCrop((int)v[0], (int)v[1])),
+        new("pad_crop", [TransformArgument.Pixels("size"), TransformArgument.Pixels("padding", 4, min: 0)],
+            v => new PadCrop((int)v[0], (int)v[1])),
         new("random_resized_crop",
             [TransformArgument.Pixels("size"), TransformArgument.Share("min_area", 0.08), TransformArgument.Share("max_area", 1), Filter],
             v => new RandomResizedCrop((int)v[0], v[1], v[2], (Interpolation)v[3])),

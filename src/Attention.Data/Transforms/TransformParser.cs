@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Attention.Data.Transforms;
+namespace Attention.Data;
 
 /// <summary>Reads <c>resize(256, bicubic)|center_crop(224)|normalize(imagenet)</c>.</summary>
 internal static class TransformParser

@@ -1,6 +1,6 @@
 using Attention.Torch;
 
-namespace Attention.Data.Transforms;
+namespace Attention.Data;
 
 /// <summary>
 /// The steps from a decoded image to the model's input. Written as one line, <c>random_resized_crop(224)|hflip</c>, with the
