@@ -31,13 +31,13 @@ internal sealed record TransformKind(string Name, TransformArgument[] Arguments,
 }
 
 /// <summary>The steps that the one-line form knows.</summary>
-public static class TransformCatalogue
+internal static class TransformCatalogue
 {
     private static readonly TransformArgument Filter = TransformArgument.Word("interpolation", ["bilinear", "bicubic"]);
     private static readonly (string Name, Normalize Value)[] Normals =
         [("imagenet", Normalize.ImageNet), ("half", Normalize.Half), ("cifar10", Normalize.Cifar10), ("unit", Normalize.Unit)];
 
-    internal static readonly TransformKind[] Kinds =
+    public static readonly TransformKind[] Kinds =
     [
         new("resize", [TransformArgument.Pixels("size"), Filter], v => new Resize((int)v[0], (Interpolation)v[1])),
         new("squash", [TransformArgument.Pixels("height"), TransformArgument.Pixels("width"), Filter],
@@ -51,7 +51,4 @@ public static class TransformCatalogue
         new("hflip", [TransformArgument.Share("probability", 0.5)], v => new HorizontalFlip(v[0])),
         new("normalize", [TransformArgument.Word("constants", [.. Normals.Select(n => n.Name)])], v => Normals[(int)v[0]].Value),
     ];
-
-    /// <summary>Every step with its arguments and their defaults, as in <c>resize(size, interpolation=bilinear/bicubic)</c>.</summary>
-    public static IReadOnlyList<string> Signatures { get; } = [.. Kinds.Select(kind => kind.Signature)];
 }

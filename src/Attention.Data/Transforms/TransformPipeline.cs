@@ -4,7 +4,8 @@ namespace Attention.Data;
 
 /// <summary>
 /// The steps from a decoded image to the model's input. Written as one line, <c>random_resized_crop(224)|hflip</c>, with the
-/// steps that <see cref="TransformCatalogue"/> lists; <c>normalize</c> may stand at the end, and is ImageNet's where it does not.
+/// steps resize, squash, center_crop, pad_crop, random_resized_crop and hflip; normalize may stand at the end, and is ImageNet's
+/// where it does not.
 /// </summary>
 public sealed class TransformPipeline(IReadOnlyList<ImageTransform> steps, Normalize normalize, string text)
 {
