@@ -42,7 +42,7 @@ public sealed record ScenesOptions
 public static class ScenesDataset
 {
     // Raise it whenever a change alters the files.
-    private const int Version = 1;
+    private const int Version = 2;
 
     /// <summary>The names of the categories; ids count from 1.</summary>
     public static IReadOnlyList<string> Categories { get; } = [.. Outlines.Names, "person"];
