@@ -62,7 +62,7 @@ namespace TorchSharp
                 if (IsInvalid)
                     return;
                 var (type, place) = (this.dtype, this.device);
-                var newType = dtype is { } wanted && (is_floating_point(type) || is_complex(type)) ? wanted : type;
+                var newType = dtype is { } wanted && (torch.is_floating_point(type) || torch.is_complex(type)) ? wanted : type;
                 var newPlace = device ?? place;
                 bool same = place.type == newPlace.type && (place.index == newPlace.index || newPlace.index < 0);
                 if (newType == type && same)
