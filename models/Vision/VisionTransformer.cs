@@ -56,7 +56,7 @@ public sealed record VitConfig : ImageModelConfig
 /// Vision Transformer: Dosovitskiy et al., An Image is Worth 16x16 Words, 2021 (arXiv:2010.11929), with the options of
 /// timm's vision_transformer.py and its parameter names.
 /// </summary>
-public sealed class VisionTransformer : ImageModel
+public sealed class VisionTransformer : IsotropicModel
 {
     private readonly PatchEmbed patch_embed;
     private readonly Parameter? cls_token;
@@ -105,11 +105,12 @@ public sealed class VisionTransformer : ImageModel
 
     public override int num_classes => classes;
     public override int num_features => config.embed_dim;
-    public override int num_layers => config.depth + 2;
     public override IReadOnlySet<string> no_weight_decay { get; } = new HashSet<string> { "pos_embed", "cls_token", "dist_token", "reg_token" };
 
-    public override IReadOnlyList<FeatureInfo> feature_info =>
-        [.. Enumerable.Range(0, config.depth).Select(i => new FeatureInfo($"blocks.{i}", config.embed_dim, config.patch_size))];
+    protected override IReadOnlyList<nn.Module<Tensor, Tensor>> Blocks => [.. blocks];
+    protected override nn.Module<Tensor, Tensor> FinalNorm => norm;
+    protected override int PatchSize => config.patch_size;
+    protected override int PrefixTokens => num_prefix_tokens;
 
     private int num_prefix_tokens => (config.class_token ? 1 : 0) + (config.distilled ? 1 : 0) + config.reg_tokens;
 
@@ -184,15 +185,7 @@ public sealed class VisionTransformer : ImageModel
             this.Replace(nameof(head_dist), ref head_dist, Linears.Classifier(config.embed_dim, num_classes));
     }
 
-    public override int layer_of(string parameter)
-    {
-        if (parameter.StartsWith("blocks."))
-            return int.Parse(parameter.Split('.')[1]) + 1;
-        string[] last = ["norm.", "fc_norm.", "attn_pool.", "head.", "head_dist."];
-        return last.Any(prefix => parameter.StartsWith(prefix, StringComparison.Ordinal)) ? num_layers - 1 : 0;
-    }
-
-    private Tensor Embed(Tensor images)
+    protected override Tensor Embed(Tensor images)
     {
         using var scope = NewDisposeScope();
         int height = (int)images.shape[2] / config.patch_size;
@@ -220,23 +213,6 @@ public sealed class VisionTransformer : ImageModel
 
     private static Tensor Joined(List<Tensor> prefix, Tensor patches) => prefix.Count == 0 ? patches : cat([.. prefix, patches], 1);
 
-    /// <summary>Tokens (B, prefix + patches, embed_dim).</summary>
-    public override Tensor forward_features(Tensor x)
-    {
-        using var scope = NewDisposeScope();
-        x = Embed(x);
-        foreach (var block in blocks)
-            x = Next(block, x);
-        return scope.MoveToOuter(norm.call(x));
-    }
-
-    // Frees each block's input as soon as the next is there.
-    private static Tensor Next(VitBlock block, Tensor x)
-    {
-        using (x)
-            return block.call(x);
-    }
-
     public override Tensor forward_head(Tensor x, bool pre_logits = false)
     {
         using var scope = NewDisposeScope();
@@ -259,27 +235,6 @@ public sealed class VisionTransformer : ImageModel
             (token, distillation) = (head.call(token), head_dist!.call(distillation));
         return (token + distillation) / 2;
     }
-
-    public override Tensor[] forward_intermediates(Tensor x, IReadOnlyList<int>? indices = null)
-    {
-        using var scope = NewDisposeScope();
-        int height = (int)x.shape[2] / config.patch_size;
-        int width = (int)x.shape[3] / config.patch_size;
-        var wanted = indices ?? [.. Enumerable.Range(0, config.depth)];
-        var features = new Tensor[wanted.Count];
-        x = Embed(x);
-        for (int i = 0; i < config.depth; i++)
-        {
-            x = blocks[i].call(x);
-            for (int j = 0; j < wanted.Count; j++)
-                if (wanted[j] == i)
-                    features[j] = scope.MoveToOuter(ToMap(x, height, width));
-        }
-        return features;
-    }
-
-    private Tensor ToMap(Tensor tokens, int height, int width) =>
-        norm.call(tokens).slice(1, num_prefix_tokens, tokens.shape[1], 1).transpose(1, 2).reshape(tokens.shape[0], config.embed_dim, height, width);
 
     // --- variants --------------------------------------------------------------------------------
 
