@@ -29,8 +29,8 @@ internal static class ShapePainter
         return canvas.ToImage();
     }
 
-    /// <summary>Paints contours with a texture that stands out from the ground, and returns their coverage.</summary>
-    public static ReadOnlySpan<float> Paint(
+    /// <summary>Paints contours with a texture that stands out from the ground.</summary>
+    public static void Paint(
         Canvas canvas, Coverage coverage, Vector2[][] outline, Vector2 center, float radius, Vector3 ground, ref SeededRandom random)
     {
         if (random.Chance(0.35))
@@ -43,8 +43,6 @@ internal static class ShapePainter
         var color = Paints.LighterColor(ground, 0.28f, ref random);
         var second = Vector3.Lerp(color, Paints.LighterColor(ground, 0.28f, ref random), random.Uniform(0.15f, 0.6f));
         var texture = Paints.Texture(color, second, radius * random.Uniform(0.14f, 0.4f), radius * 2, center, ref random);
-        var filled = coverage.Fill(outline);
-        canvas.Fill(filled, texture);
-        return filled;
+        canvas.Fill(coverage.Fill(outline), texture);
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
@@ -449,6 +450,8 @@ public static partial class torch
 
             internal static (FieldInfo Field, string Name)[] Of(Type type) => ofType.GetOrAdd(type, Find);
 
+            [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "a field that a kept constructor assigns is kept")]
+            [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "a field that a kept constructor assigns is kept")]
             private static (FieldInfo, string)[] Find(Type type)
             {
                 var found = new List<(FieldInfo, string)>();
