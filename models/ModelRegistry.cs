@@ -45,6 +45,8 @@ public static class ModelRegistry
         Register(Vision.ClipVit.Family);
         Register(Vision.DinoV2.Family);
         Register(Vision.SigLip.Family);
+        Register(Vision.Beit.Family);
+        Register(Vision.Eva.Family);
         Register(Vision.SwinTransformer.Family);
         Register(Vision.ResNet.Family);
         Register(Vision.ConvNeXt.Family);

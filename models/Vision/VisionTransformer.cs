@@ -43,6 +43,10 @@ public sealed record VitConfig : ImageModelConfig
     public string act_layer { get; init; } = "gelu";
     /// <summary>Takes images of any size, and resamples the position embedding to fit.</summary>
     public bool dynamic_img_size { get; init; }
+    /// <summary>How linear layers begin: truncated normal (""), or Xavier with a zero head as in the JAX releases (jax).</summary>
+    public string weight_init { get; init; } = "";
+    /// <summary>How position embeddings begin: small random numbers (normal), or sines and cosines of row and column (sincos2d).</summary>
+    public string pos_init { get; init; } = "normal";
     public double pos_drop_rate { get; init; }
     public double proj_drop_rate { get; init; }
     public double attn_drop_rate { get; init; }
@@ -52,7 +56,7 @@ public sealed record VitConfig : ImageModelConfig
 /// Vision Transformer: Dosovitskiy et al., An Image is Worth 16x16 Words, 2021 (arXiv:2010.11929), with the options of
 /// timm's vision_transformer.py and its parameter names.
 /// </summary>
-public sealed class VisionTransformer : ImageModel
+public sealed class VisionTransformer : IsotropicModel
 {
     private readonly PatchEmbed patch_embed;
     private readonly Parameter? cls_token;
@@ -101,11 +105,12 @@ public sealed class VisionTransformer : ImageModel
 
     public override int num_classes => classes;
     public override int num_features => config.embed_dim;
-    public override int num_layers => config.depth + 2;
     public override IReadOnlySet<string> no_weight_decay { get; } = new HashSet<string> { "pos_embed", "cls_token", "dist_token", "reg_token" };
 
-    public override IReadOnlyList<FeatureInfo> feature_info =>
-        [.. Enumerable.Range(0, config.depth).Select(i => new FeatureInfo($"blocks.{i}", config.embed_dim, config.patch_size))];
+    protected override IReadOnlyList<nn.Module<Tensor, Tensor>> Blocks => [.. blocks];
+    protected override nn.Module<Tensor, Tensor> FinalNorm => norm;
+    protected override int PatchSize => config.patch_size;
+    protected override int PrefixTokens => num_prefix_tokens;
 
     private int num_prefix_tokens => (config.class_token ? 1 : 0) + (config.distilled ? 1 : 0) + config.reg_tokens;
 
@@ -117,6 +122,10 @@ public sealed class VisionTransformer : ImageModel
             throw new UserError("global_pool 'token' needs a class token", "set class_token: true, or global_pool: avg");
         if (config.distilled && config.global_pool != "token")
             throw new UserError($"a distilled model reads its tokens, not global_pool '{config.global_pool}'", "set global_pool: token");
+        if (config.weight_init is not ("" or "jax"))
+            throw new UserError($"weight_init '{config.weight_init}' is not known", "choose \"\" (truncated normal) or jax");
+        if (config.pos_init is not ("normal" or "sincos2d"))
+            throw new UserError($"pos_init '{config.pos_init}' is not known", "choose normal or sincos2d");
         if (config.mlp_layer is not ("mlp" or "swiglu_packed"))
             throw new UserError($"mlp_layer '{config.mlp_layer}' is not known", "choose mlp or swiglu_packed");
         if (config.img_size < config.patch_size || config.img_size % config.patch_size != 0)
@@ -128,14 +137,44 @@ public sealed class VisionTransformer : ImageModel
     private void InitialiseWeights()
     {
         using var _ = no_grad();
-        nn.init.trunc_normal_(pos_embed, std: 0.02);
+        if (config.pos_init == "sincos2d")
+            pos_embed.copy_(PositionEmbedding.SinCos2d(patch_embed.grid_size, config.embed_dim, config.no_embed_class ? 0 : num_prefix_tokens));
+        else
+            nn.init.trunc_normal_(pos_embed, std: 0.02);
         if (cls_token is not null)
             nn.init.normal_(cls_token, std: 1e-6);
         if (dist_token is not null)
             nn.init.trunc_normal_(dist_token, std: 0.02);
         if (reg_token is not null)
             nn.init.normal_(reg_token, std: 1e-6);
-        Linears.Initialise(this);
+        if (config.weight_init == "jax")
+            InitialiseAsJax();
+        else
+            Linears.Initialise(this);
+    }
+
+    // As the JAX releases: Xavier for linear layers, a head of zeros, a LeCun normal for the patches.
+    private void InitialiseAsJax()
+    {
+        foreach (var (name, module) in named_modules())
+            switch (module)
+            {
+                case Linear linear:
+                    if (name.StartsWith("head", StringComparison.Ordinal))
+                        nn.init.zeros_(linear.weight);
+                    else
+                        nn.init.xavier_uniform_(linear.weight);
+                    if (linear.bias is not null && name.Contains("mlp", StringComparison.Ordinal))
+                        nn.init.normal_(linear.bias, std: 1e-6);
+                    else if (linear.bias is not null)
+                        nn.init.zeros_(linear.bias);
+                    break;
+                case Conv2d conv:
+                    nn.init.normal_(conv.weight, std: Math.Sqrt((double)conv.weight.shape[0] / conv.weight.numel()));
+                    if (conv.bias is not null)
+                        nn.init.zeros_(conv.bias);
+                    break;
+            }
     }
 
     public override void reset_classifier(int num_classes)
@@ -146,15 +185,7 @@ public sealed class VisionTransformer : ImageModel
             this.Replace(nameof(head_dist), ref head_dist, Linears.Classifier(config.embed_dim, num_classes));
     }
 
-    public override int layer_of(string parameter)
-    {
-        if (parameter.StartsWith("blocks."))
-            return int.Parse(parameter.Split('.')[1]) + 1;
-        string[] last = ["norm.", "fc_norm.", "attn_pool.", "head.", "head_dist."];
-        return last.Any(prefix => parameter.StartsWith(prefix, StringComparison.Ordinal)) ? num_layers - 1 : 0;
-    }
-
-    private Tensor Embed(Tensor images)
+    protected override Tensor Embed(Tensor images)
     {
         using var scope = NewDisposeScope();
         int height = (int)images.shape[2] / config.patch_size;
@@ -182,23 +213,6 @@ public sealed class VisionTransformer : ImageModel
 
     private static Tensor Joined(List<Tensor> prefix, Tensor patches) => prefix.Count == 0 ? patches : cat([.. prefix, patches], 1);
 
-    /// <summary>Tokens (B, prefix + patches, embed_dim).</summary>
-    public override Tensor forward_features(Tensor x)
-    {
-        using var scope = NewDisposeScope();
-        x = Embed(x);
-        foreach (var block in blocks)
-            x = Next(block, x);
-        return scope.MoveToOuter(norm.call(x));
-    }
-
-    // Frees each block's input as soon as the next is there.
-    private static Tensor Next(VitBlock block, Tensor x)
-    {
-        using (x)
-            return block.call(x);
-    }
-
     public override Tensor forward_head(Tensor x, bool pre_logits = false)
     {
         using var scope = NewDisposeScope();
@@ -221,27 +235,6 @@ public sealed class VisionTransformer : ImageModel
             (token, distillation) = (head.call(token), head_dist!.call(distillation));
         return (token + distillation) / 2;
     }
-
-    public override Tensor[] forward_intermediates(Tensor x, IReadOnlyList<int>? indices = null)
-    {
-        using var scope = NewDisposeScope();
-        int height = (int)x.shape[2] / config.patch_size;
-        int width = (int)x.shape[3] / config.patch_size;
-        var wanted = indices ?? [.. Enumerable.Range(0, config.depth)];
-        var features = new Tensor[wanted.Count];
-        x = Embed(x);
-        for (int i = 0; i < config.depth; i++)
-        {
-            x = blocks[i].call(x);
-            for (int j = 0; j < wanted.Count; j++)
-                if (wanted[j] == i)
-                    features[j] = scope.MoveToOuter(ToMap(x, height, width));
-        }
-        return features;
-    }
-
-    private Tensor ToMap(Tensor tokens, int height, int width) =>
-        norm.call(tokens).slice(1, num_prefix_tokens, tokens.shape[1], 1).transpose(1, 2).reshape(tokens.shape[0], config.embed_dim, height, width);
 
     // --- variants --------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ internal sealed class InspectCommand : CliCommand
         using var checkpoint = CheckpointReader.Open(context.Get(file), context.Get(part));
         var table = new ResultTable(new("name"), new("dtype"), new("shape"), new("parameters"));
         foreach (var entry in checkpoint.Entries)
-            table.Add(entry.Name, entry.Type.ToString().ToLowerInvariant(), $"({string.Join(", ", entry.Shape)})", entry.Count);
+            table.Add(entry.Name, entry.TypeName, $"({string.Join(", ", entry.Shape)})", entry.Count);
         table.Write(context.Terminal, context.Get(json));
         if (!context.Get(json))
             foreach (var line in Summary(checkpoint))
@@ -37,7 +37,7 @@ internal sealed class InspectCommand : CliCommand
         var entries = checkpoint.Entries.ToArray();
         double megabytes = entries.Sum(entry => (double)entry.Count * entry.Type.ElementSize()) / 1e6;
         yield return string.Create(CultureInfo.InvariantCulture,
-            $"{checkpoint.Format}: {entries.Length} tensors, {entries.Sum(entry => entry.Count) / 1e6:F2} M values, {megabytes:F1} MB");
+            $"{checkpoint.Format}: {entries.Length} tensors, {entries.Sum(entry => entry.Count):N0} values, {megabytes:F1} MB");
         if (checkpoint.Part is { } taken)
             yield return $"part: {taken}";
         if (checkpoint.OtherParts.Count > 0)

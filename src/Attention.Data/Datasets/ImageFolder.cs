@@ -5,7 +5,7 @@ namespace Attention.Data;
 
 /// <summary>
 /// Images in one folder per class, <c>root/cat/1.jpg</c>, as torchvision's ImageFolder reads them: the classes are the folders'
-/// names in ordinal order; images may lie in folders below.
+/// names in ordinal order; images may lie in folders below. Names that begin with a dot are left out.
 /// </summary>
 public sealed class ImageFolder : IImageDataset
 {
@@ -23,10 +23,8 @@ public sealed class ImageFolder : IImageDataset
     public ImageFolder(string root, IReadOnlyList<string>? classes = null)
     {
         Root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(root));
-        const string layout = "put jpg, jpeg, png or webp files into one folder per class, such as";
-        string example = Path.Combine(Root, "cat", "1.jpg");
         if (!Directory.Exists(Root))
-            throw new UserError($"the image folder {Root} does not exist", $"{layout} {example}");
+            throw new UserError($"the image folder {Root} does not exist", $"{Layout}{OtherFolders}");
 
         string[] folders = [.. ListOf(Root, Directory.EnumerateDirectories)
             .Select(folder => Path.GetFileName(folder)).Where(name => !name.StartsWith('.')).Order(StringComparer.Ordinal)];
@@ -46,7 +44,7 @@ public sealed class ImageFolder : IImageDataset
             _files.AddRange(files.Select(file => (file, label)));
         }
         if (_files.Count == 0)
-            throw new UserError($"no images in class folders below {Root}", $"{layout} {example}");
+            throw new UserError($"no images in class folders below {Root}", Layout);
     }
 
     /// <summary>The folder, as a full path.</summary>
@@ -76,7 +74,30 @@ public sealed class ImageFolder : IImageDataset
         }
         catch (Exception e) when (e is ImageError or IOException or UnauthorizedAccessException)
         {
-            throw new ImageError($"{path}: {e.Message}", e);
+            throw new ImageError($"{path}: {(Directory.Exists(path) ? "it is a folder, not a file" : e.Message)}", e);
+        }
+    }
+
+    // What is expected, and where data come from that the repository has a config for.
+    private string Layout
+    {
+        get
+        {
+            string layout = $"put jpg, jpeg, png or webp files into one folder per class, such as {Path.Combine(Root, "cat", "1.jpg")}";
+            return Root.Contains("cifar10", StringComparison.OrdinalIgnoreCase) ? $"{layout}; data/README.md says how to get CIFAR-10" : layout;
+        }
+    }
+
+    // Splits have many names: train, val, valid, test.
+    private string OtherFolders
+    {
+        get
+        {
+            string? above = Path.GetDirectoryName(Root);
+            string[] there = above is not null && Directory.Exists(above)
+                ? [.. ListOf(above, Directory.EnumerateDirectories).Select(folder => Path.GetFileName(folder)).Order(StringComparer.Ordinal)]
+                : [];
+            return there.Length is > 0 and <= 8 ? $"; the folders beside it are: {string.Join(", ", there)}" : "";
         }
     }
 
@@ -100,15 +121,16 @@ public sealed class ImageFolder : IImageDataset
     }
 
     /// <summary>
-    /// Adds the images of a folder and of those below. No folder is entered from within itself, so that links cannot loop; to
+    /// Adds the images of a folder and of those below. A folder that is named like an image is added as one, so that it is
+    /// reported like other broken ones. No folder is entered from within itself, so that links cannot loop; to
     /// know a folder by whatever way, its real path is followed beside the one by which it was reached.
     /// </summary>
     private void Collect(string folder, string real, List<string> files, HashSet<string> above)
     {
         if (!above.Add(real))
             return;
-        files.AddRange(ListOf(folder, Directory.EnumerateFiles).Where(IsImage));
-        foreach (string below in ListOf(folder, Directory.EnumerateDirectories))
+        files.AddRange(ListOf(folder, Directory.EnumerateFileSystemEntries).Where(IsImage));
+        foreach (string below in ListOf(folder, Directory.EnumerateDirectories).Where(below => !IsImage(below)))
             Collect(below, Follow(Path.Combine(real, Path.GetFileName(below))), files, above);
         above.Remove(real);
     }

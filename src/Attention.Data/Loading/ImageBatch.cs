@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -36,8 +35,11 @@ public sealed class ImageBatch : IDisposable
     /// <summary>Which image of the data set each is, (B).</summary>
     public int[] Indices { get; }
 
-    /// <summary>The images, (B, 3, H, W), float32 on the CPU: one copy, made when first asked for.</summary>
-    public Tensor images => _images ??= Copy();
+    /// <summary>
+    /// The images, (B, 3, H, W), float32 on the CPU. They lie over the batch's buffer, nothing is copied, and belong to no dispose
+    /// scope.
+    /// </summary>
+    public Tensor images => _images ??= Share();
 
     /// <summary>The labels, (B), int64 on the CPU.</summary>
     public Tensor labels => _labels ??= tensor(Labels).DetachFromDisposeScope();
@@ -50,10 +52,9 @@ public sealed class ImageBatch : IDisposable
             _pool.GiveBack(pixels);
     }
 
-    private Tensor Copy()
+    private Tensor Share()
     {
-        var copy = empty([Samples, 3, Height, Width], ScalarType.Float32).DetachFromDisposeScope();
-        copy.bytes = MemoryMarshal.AsBytes(Pixels);
-        return copy;
+        using var flat = frombuffer(_pixels ?? throw new ObjectDisposedException(nameof(ImageBatch)), ScalarType.Float32, Pixels.Length);
+        return flat.view(Samples, 3, Height, Width).DetachFromDisposeScope();
     }
 }

@@ -9,6 +9,15 @@ namespace Attention.Engine.Checkpoints;
 /// <param name="Shape">Its shape.</param>
 public sealed record CheckpointEntry(string Name, ScalarType Type, long[] Shape)
 {
+    /// <summary>The type as PyTorch writes it: <c>float32</c>, <c>uint8</c>.</summary>
+    public string TypeName => Type switch
+    {
+        ScalarType.Byte => "uint8",
+        ScalarType.ComplexFloat32 => "complex64",
+        ScalarType.ComplexFloat64 => "complex128",
+        _ => Type.ToString().ToLowerInvariant(),
+    };
+
     /// <summary>Number of elements.</summary>
     public long Count => Shape.Aggregate(1L, (product, size) => product * size);
 }

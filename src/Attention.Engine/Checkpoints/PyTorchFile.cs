@@ -81,22 +81,21 @@ public sealed class PyTorchFile : CheckpointReader
     private object? ReadZip()
     {
         var zip = new ZipDirectory(source);
-        var pickles = zip.Entries.Keys.Where(name => name == "data.pkl" || name.EndsWith("/data.pkl", StringComparison.Ordinal)).ToArray();
+        var pickles = zip.Names.Where(name => name == "data.pkl" || name.EndsWith("/data.pkl", StringComparison.Ordinal)).ToArray();
         if (pickles.Length != 1)
             throw new UserError($"'{Path}' is a zip file, but not one of torch.save: it has {(pickles.Length == 0 ? "no" : "more than one")} data.pkl", "give a file that torch.save wrote");
         var root = pickles[0][..^"data.pkl".Length];
-        if (zip.Entries.ContainsKey(root + "constants.pkl"))
+        if (zip.Names.Contains(root + "constants.pkl"))
             throw new UserError($"'{Path}' holds a TorchScript program, not weights alone: refused",
                 "nothing of it was run; in Python, torch.save(torch.jit.load(FILE).state_dict(), ANOTHER) gives its weights");
-        if (zip.Entries.TryGetValue(root + "byteorder", out var order) && !zip.Read(order, 16).AsSpan().SequenceEqual("little"u8))
+        if (zip.Find(root + "byteorder") is { } order && !zip.Read(order, 16).AsSpan().SequenceEqual("little"u8))
             throw new UserError($"'{Path}' was written on a big-endian machine", "load and save it again on a usual one");
 
         var rules = new TensorRules(legacy: false);
-        var value = new Unpickler(new MemoryStream(zip.Read(zip.Entries[pickles[0]], Unpickler.MaxLength)), rules).Read();
+        var value = new Unpickler(new MemoryStream(zip.Read(zip.Find(pickles[0])!, Unpickler.MaxLength)), rules).Read();
         foreach (var storage in rules.Storages.Values)
         {
-            if (!zip.Entries.TryGetValue($"{root}data/{storage.Key}", out var entry))
-                throw Broken($"storage '{storage.Key}' is missing");
+            var entry = zip.Find($"{root}data/{storage.Key}") ?? throw Broken($"storage '{storage.Key}' is missing");
             long bytes = storage.Count * storage.Type.ElementSize();
             if (entry.Length != bytes)
                 throw Broken($"storage '{storage.Key}' should have {bytes} bytes and has {entry.Length}");

@@ -391,7 +391,7 @@ public static partial class torch
 
             private Module Converted(ScalarType? dtype, Device? device, bool non_blocking)
             {
-                if (dtype is { } type && !type.IsFloatingOrComplex())
+                if (dtype is { } type && !is_floating_point(type) && !is_complex(type))
                     throw new ArgumentException($"a module is moved to floating or complex types only, not to {type}");
                 if (device is not null)
                     InitializeDeviceType(device.type);

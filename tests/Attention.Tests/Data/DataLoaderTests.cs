@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Attention.Data;
 using Attention.Torch;
 using Xunit;
@@ -13,7 +12,7 @@ public class DataLoaderTests
         var reference = Run(new Numbered(103), new LoaderOptions { BatchSize = 10, Shuffle = true, Seed = 5, Workers = 1 });
         Assert.Equal(11, reference.Count);
         Assert.Equal(3, reference[^1].Indices.Length);
-        foreach (int workers in new[] { 2, 7 })
+        foreach (int workers in new[] { 0, 3, 7 })
         {
             var other = Run(new Numbered(103), new LoaderOptions { BatchSize = 10, Shuffle = true, Seed = 5, Workers = workers, Prefetch = 2 });
             Assert.Equal(reference.Select(b => b.Indices), other.Select(b => b.Indices));
@@ -87,9 +86,9 @@ public class DataLoaderTests
     [Fact]
     public void Broken_images_are_replaced_named_once_and_counted()
     {
-        var named = new ConcurrentQueue<string>();
+        var named = new List<string>();
         var loader = new DataLoader(
-            new Numbered(40, broken: [3, 4, 39]), TransformPipeline.Parse(""), new LoaderOptions { BatchSize = 10, Workers = 3 }, named.Enqueue);
+            new Numbered(40, broken: [3, 4, 39]), TransformPipeline.Parse(""), new LoaderOptions { BatchSize = 10, Workers = 3 }, named.Add);
         for (int epoch = 0; epoch < 2; epoch++)
         {
             int[] taken = [.. Collect(loader.Epoch(epoch)).SelectMany(b => b.Indices)];
@@ -98,7 +97,7 @@ public class DataLoaderTests
             Assert.Equal(0, taken[39]);
         }
         Assert.Equal(3, loader.BrokenCount);
-        Assert.Equal(["broken image 39: it is broken", "broken image 3: it is broken", "broken image 4: it is broken"], named.Order(StringComparer.Ordinal));
+        Assert.Equal(["broken image 3: it is broken", "broken image 4: it is broken", "broken image 39: it is broken"], named);
     }
 
     [Fact]
@@ -114,9 +113,9 @@ public class DataLoaderTests
     [Fact]
     public void Many_broken_images_do_not_flood_the_log()
     {
-        var named = new ConcurrentQueue<string>();
+        var named = new List<string>();
         var loader = new DataLoader(
-            new Numbered(100, broken: [.. Enumerable.Range(0, 90)]), TransformPipeline.Parse(""), new LoaderOptions { Workers = 2 }, named.Enqueue);
+            new Numbered(100, broken: [.. Enumerable.Range(0, 90)]), TransformPipeline.Parse(""), new LoaderOptions { Workers = 2 }, named.Add);
         Collect(loader.Epoch(0));
         Assert.Equal(90, loader.BrokenCount);
         Assert.InRange(named.Count, 1, 25);
@@ -127,6 +126,63 @@ public class DataLoaderTests
     {
         var loader = new DataLoader(new Numbered(5, broken: [0, 1, 2, 3, 4]), TransformPipeline.Parse(""), new LoaderOptions());
         Assert.Contains("not one of 5 images", Assert.Throws<UserError>(() => Collect(loader.Epoch(0))).Message);
+    }
+
+    [Theory]
+    [InlineData(BrokenImages.Replace)]
+    [InlineData(BrokenImages.Skip)]
+    public void Too_many_broken_images_end_the_run(BrokenImages policy)
+    {
+        var loader = new DataLoader(new Numbered(5000, broken: [.. Enumerable.Range(20, 4000)]), TransformPipeline.Parse("center_crop(4)"),
+            new LoaderOptions { BatchSize = 8, Workers = 2, Broken = policy, MaxBroken = 50 });
+        var error = Assert.Throws<UserError>(() => Collect(loader.Epoch(0)));
+        Assert.StartsWith("51 of 5000 images are broken, more than the limit of 50; 70: ", error.Message);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void Cancellation_ends_the_waiting_and_the_workers(int workers)
+    {
+        using var stop = new CancellationTokenSource();
+        using var gate = new ManualResetEventSlim();
+        var images = new Numbered(1000) { OnLoad = index => { if (index >= 16) gate.Wait(); } };
+        var loader = new DataLoader(images, TransformPipeline.Parse("center_crop(4)"), new LoaderOptions { BatchSize = 8, Workers = workers });
+        using var batches = loader.Epoch(0, cancellation: stop.Token).GetEnumerator();
+        Assert.True(batches.MoveNext());
+        Assert.True(batches.MoveNext());
+        using var timer = new Timer(_ => { stop.Cancel(); gate.Set(); }, null, 20, Timeout.Infinite);
+        Assert.Throws<OperationCanceledException>(() => { while (batches.MoveNext()) { } });
+        int loaded = images.Loaded;
+        Thread.Sleep(30);
+        Assert.Equal(loaded, images.Loaded);
+    }
+
+    [Fact]
+    public void Faults_of_a_data_set_reach_the_consumer()
+    {
+        var images = new Numbered(100) { OnLoad = index => { if (index == 30) throw new InvalidOperationException("a bug"); } };
+        var loader = new DataLoader(images, TransformPipeline.Parse("center_crop(4)"), new LoaderOptions { BatchSize = 8, Workers = 2 });
+        Assert.Equal("a bug", Assert.Throws<InvalidOperationException>(() => Collect(loader.Epoch(0))).Message);
+    }
+
+    [Fact]
+    public void A_cache_beyond_its_limit_changes_no_result()
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder.File("a"));
+        for (int i = 0; i < 12; i++)
+        {
+            var image = new Image(96, 80);
+            new Random(i).NextBytes(image.Pixels);
+            File.WriteAllBytes(folder.File($"a/{i:00}.jpg"), ImageCodec.EncodeJpeg(image));
+        }
+        var images = new ImageFolder(folder.Path);
+        var options = new LoaderOptions { BatchSize = 4, Shuffle = true, Workers = 2 };
+        const string line = "random_resized_crop(16, scale=(0.5, 1))";
+        var all = Run(new CachedImages(images), options, 0, line);
+        var some = Run(new CachedImages(images, maxBytes: 5 * 96 * 80 * 3), options, 0, line);
+        Assert.Equal(all.Select(b => b.Pixels), some.Select(b => b.Pixels));
     }
 
     [Fact]
@@ -188,6 +244,8 @@ public class DataLoaderTests
     {
         private int _loaded;
 
+        public Action<int> OnLoad { get; init; } = _ => { };
+
         public int Loaded => Volatile.Read(ref _loaded);
 
         public int Count => count;
@@ -201,6 +259,7 @@ public class DataLoaderTests
         public Image Load(int index, ImageScratch scratch, MinSide minSide)
         {
             Interlocked.Increment(ref _loaded);
+            OnLoad(index);
             if (broken?.Contains(index) == true)
                 throw new ImageError($"{index}: it is broken");
             int size = index == odd ? 5 : 4;

@@ -16,7 +16,6 @@ public class ImageFolderTests : IDisposable
         foreach (string file in new[] { "dog/b.JPG", "dog/a.jpeg", "cat/x.PNG", "cat/deep/er/y.webp", "cat/notes.txt", "cat/.hidden.jpg", ".git/z.jpg", "loose.jpg" })
             Put(file);
         Directory.CreateDirectory(_folder.File("emu"));
-        Directory.CreateDirectory(_folder.File("cat/folder.jpg"));
 
         var images = new ImageFolder(_folder.Path);
         Assert.Equal(["cat", "dog", "emu"], images.ClassNames);
@@ -48,6 +47,16 @@ public class ImageFolderTests : IDisposable
     }
 
     [Fact]
+    public void A_missing_split_shows_the_ones_that_are_there_and_where_known_data_come_from()
+    {
+        Put("cifar10/test/cat/1.jpg");
+        Put("cifar10/train/cat/1.jpg");
+        var error = Assert.Throws<UserError>(() => new ImageFolder(_folder.File("cifar10/val")));
+        Assert.Contains("data/README.md", error.Advice);
+        Assert.EndsWith("the folders beside it are: test, train", error.Advice);
+    }
+
+    [Fact]
     public void Links_may_loop()
     {
         Put("cat/1.jpg");
@@ -70,12 +79,14 @@ public class ImageFolderTests : IDisposable
         var whole = File.ReadAllBytes(_folder.File("cat/good.jpg"));
         File.WriteAllBytes(_folder.File("cat/half.jpg"), whole[..(whole.Length / 2)]);
         File.CreateSymbolicLink(_folder.File("cat/dangling.jpg"), _folder.File("gone.jpg"));
+        Directory.CreateDirectory(_folder.File("cat/folder.jpg"));
 
         var images = new ImageFolder(_folder.Path);
         var outcome = Enumerable.Range(0, images.Count).ToDictionary(i => Path.GetFileName(images.NameOf(i)), i => Fault(images, i));
         Assert.Null(outcome["good.jpg"]);
         Assert.Equal($"{_folder.File("cat/empty.jpg")}: the file is empty", outcome["empty.jpg"]);
         Assert.Equal($"{_folder.File("cat/half.jpg")}: truncated JPEG: the file ends before its image does", outcome["half.jpg"]);
+        Assert.Equal($"{_folder.File("cat/folder.jpg")}: it is a folder, not a file", outcome["folder.jpg"]);
         Assert.StartsWith(_folder.File("cat/dangling.jpg"), outcome["dangling.jpg"]);
     }
 

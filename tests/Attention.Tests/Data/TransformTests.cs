@@ -160,7 +160,7 @@ public class TransformTests
         double smallest = 1, largest = 0;
         for (int i = 0; i < 500; i++)
         {
-            var crop = Transform("random_resized_crop(64, 0.2, 0.6)", image, i);
+            var crop = Transform("random_resized_crop(64, (0.2, 0.6))", image, i);
             Assert.Equal((64, 64), (crop.Width, crop.Height));
             double width = crop[63, 0][0] - crop[0, 0][0] + 2, height = crop[0, 63][1] - crop[0, 0][1] + 2;
             Assert.InRange(width / height, 0.7, 1.43);
@@ -174,7 +174,7 @@ public class TransformTests
     [Fact]
     public void A_smaller_decode_keeps_the_detail_of_the_crop()
     {
-        var pipeline = TransformPipeline.Parse("random_resized_crop(64, 0.25, 1)");
+        var pipeline = TransformPipeline.Parse("random_resized_crop(64, scale=(0.25, 1))");
         for (int i = 0; i < 200; i++)
         {
             int side = pipeline.MinSide(1000, 800, new SeededRandom(i));
@@ -209,32 +209,82 @@ public class TransformTests
         Assert.Empty(TransformPipeline.Parse("").Steps);
     }
 
+    [Fact]
+    public void Constants_are_given_by_name_or_as_numbers()
+    {
+        Assert.Same(Normalize.Half, TransformPipeline.Parse("hflip|normalize(half)").Normalize);
+        var own = TransformPipeline.Parse("normalize((0.1, 0.2, 1/4), std=0.5)").Normalize;
+        Assert.Equal([0.1f, 0.2f, 0.25f], own.Mean);
+        Assert.Equal([0.5f, 0.5f, 0.5f], own.Std);
+    }
+
+    [Fact]
+    public void Fixed_crops_and_vertical_flips_take_the_right_pixels()
+    {
+        var image = Picture(10, 7);
+        var crop = Transform("crop(5, 2, 3, 4)", image);
+        Assert.Equal((4, 3), (crop.Width, crop.Height));
+        Assert.Equal(image[2, 5].ToArray(), crop[0, 0].ToArray());
+        Assert.Equal(image[5, 6].ToArray(), crop[3, 1].ToArray());
+        Assert.Equal([0, 0, 0], crop[0, 2].ToArray());
+        Assert.Equal(image[4, 6].ToArray(), Transform("vflip(1)", image)[4, 0].ToArray());
+    }
+
+    [Fact]
+    public void A_part_has_the_aspect_ratio_that_it_is_asked_for()
+    {
+        var image = new Image(200, 160);
+        for (int y = 0; y < 160; y++)
+            for (int x = 0; x < 200; x++)
+                (image[x, y][0], image[x, y][1]) = ((byte)x, (byte)y);
+        for (int i = 0; i < 100; i++)
+        {
+            var crop = Transform("random_resized_crop(64, scale=(0.1, 0.3), ratio=(1, 1))", image, i);
+            Assert.InRange(crop[63, 0][0] - crop[0, 0][0] - (crop[0, 63][1] - crop[0, 0][1]), -2, 2);
+        }
+    }
+
+    [Fact]
+    public void The_usual_lines_are_those_of_timm()
+    {
+        Assert.Equal("resize(256, bicubic)|center_crop(224)", TransformPipeline.Evaluation(224).ToString());
+        Assert.Equal("resize(248, bilinear)|center_crop(224)", TransformPipeline.Evaluation(224, 0.9, Interpolation.Bilinear).ToString());
+        Assert.Equal((96, 96), TransformPipeline.Training(96).OutputSize);
+    }
+
     [Theory]
-    [InlineData("random_resize_crop(224)", "no step is called 'random_resize_crop'")]
-    [InlineData("resize", "'resize' lacks its size")]
-    [InlineData("resize(0)", "the size of 'resize' is '0'")]
-    [InlineData("resize(2.5)", "the size of 'resize' is '2.5'")]
-    [InlineData("resize(ten)", "the size of 'resize' is 'ten'")]
-    [InlineData("resize(8, cubic)", "the interpolation of 'resize' is 'cubic'")]
-    [InlineData("resize(8, bilinear, 3)", "'resize' takes 2 arguments, not 3")]
-    [InlineData("resize(size=8, size=9)", "given its size twice")]
-    [InlineData("resize(width=8)", "has no argument 'width'")]
-    [InlineData("resize(size=8, bicubic)", "follows a named argument")]
-    [InlineData("hflip(1.5)", "the probability of 'hflip' is '1.5'")]
-    [InlineData("hflip(nan)", "the probability of 'hflip' is 'nan'")]
-    [InlineData("resize(8", "parentheses")]
-    [InlineData("resize(8))", "parentheses")]
-    [InlineData("resize(8)x", "parentheses")]
-    [InlineData("resize(8)||hflip", "a step is empty")]
-    [InlineData("normalize|hflip", "follows 'normalize'")]
-    [InlineData("random_resized_crop(8, 0.9, 0.1)", "leave no area")]
-    public void Wrong_lines_say_what_is_wrong(string line, string message)
+    [InlineData("random_resize_crop(224)", 1, "there is no transform 'random_resize_crop'", "did you mean 'random_resized_crop'?")]
+    [InlineData("hflip|center_krop(8)", 7, "there is no transform 'center_krop'", "did you mean 'center_crop'?")]
+    [InlineData("hflip| resize", 8, "'resize' needs its argument 'size'", "usage: resize(size, interpolation=bilinear)")]
+    [InlineData("resize(0)", 8, "'size' of 'resize' is 0, but must be a whole number from 1 to 65535", "usage: resize(size, interpolation=bilinear)")]
+    [InlineData("resize(2.5)", 8, "'size' of 'resize' is 2.5, but must be a whole number from 1 to 65535", "usage: resize(size, interpolation=bilinear)")]
+    [InlineData("resize(8, cubic)", 11, "'interpolation' of 'resize' is cubic, but must be one of: bilinear, bicubic", "usage: resize(size, interpolation=bilinear)")]
+    [InlineData("resize(8, bilinear, 3)", 21, "'resize' takes at most 2 arguments, not 3", "usage: resize(size, interpolation=bilinear)")]
+    [InlineData("center_crop(8, 3)", 16, "'center_crop' takes one argument, not 2", "usage: center_crop(size)")]
+    [InlineData("resize(size=8, size=9)", 16, "'size' is given twice", "usage: resize(size, interpolation=bilinear)")]
+    [InlineData("resize(sise=8)", 8, "'resize' has no argument 'sise'", "did you mean 'size'? usage: resize(size, interpolation=bilinear)")]
+    [InlineData("resize(size=8, bicubic)", 16, "'bicubic' stands behind an argument with a name", "usage: resize(size, interpolation=bilinear)")]
+    [InlineData("hflip(1.5)", 7, "'p' of 'hflip' is 1.5, but must be a number from 0 to 1", "usage: hflip(p=0.5)")]
+    [InlineData("hflip(nan)", 7, "'p' of 'hflip' is nan, but must be a number from 0 to 1", "usage: hflip(p=0.5)")]
+    [InlineData("random_resized_crop(8, (0.9, 0.1))", 24, "'scale' of 'random_resized_crop' is (0.9, 0.1), but must be a range such as (0.08, 1), above 0 and up to 1",
+        "usage: random_resized_crop(size, scale=(0.08, 1), ratio=(3/4, 4/3), interpolation=bilinear)")]
+    [InlineData("normalize(imagnet)", 11, "'mean' of 'normalize' is imagnet, but must be one of: imagenet, half, cifar10, unit; or numbers, and then std as well",
+        "usage: normalize(mean=imagenet, std=imagenet)")]
+    [InlineData("normalize(0.5, 0)", 16, "'std' of 'normalize' is 0, but must be a number above 0, three of them as (r, g, b), or one of: imagenet, half, cifar10, unit",
+        "usage: normalize(mean=imagenet, std=imagenet)")]
+    [InlineData("normalize|hflip", 11, "'hflip' follows 'normalize'", "put 'normalize' at the end, once")]
+    [InlineData("resize(8", 9, "expected ',' or ')', found the end of the line", Form)]
+    [InlineData("resize(8))", 10, "expected '|' or the end of the line, found ')'", Form)]
+    [InlineData("resize(8)x", 10, "expected '|' or the end of the line, found 'x'", Form)]
+    [InlineData("resize(8)||hflip", 11, "expected the name of a transform, found '|'", Form)]
+    public void Wrong_lines_say_what_is_wrong_and_where(string line, int column, string message, string advice)
     {
         var error = Assert.Throws<UserError>(() => TransformPipeline.Parse(line));
-        Assert.Contains(message, error.Message);
-        Assert.Contains(line, error.Message);
-        Assert.DoesNotContain('\n', error.Message + error.Advice);
+        Assert.Equal($"transforms '{line}', column {column}: {message}", error.Message);
+        Assert.Equal(advice, error.Advice);
     }
+
+    private const string Form = "write it like random_resized_crop(224, scale=(0.35, 1))|hflip(0.5)";
 
     private static Image Transform(string line, Image image, int key = 0)
     {

@@ -8,10 +8,11 @@ namespace Attention.Engine.Checkpoints.PyTorch;
 /// <param name="Position">Its first byte, from the zip file's start.</param>
 /// <param name="Length">Its bytes.</param>
 /// <param name="Crc">Its CRC-32.</param>
-internal sealed record ZipEntry(string Name, long Position, long Length, uint Crc);
+/// <param name="IsStored">Whether its bytes are neither compressed nor encrypted.</param>
+internal sealed record ZipEntry(string Name, long Position, long Length, uint Crc, bool IsStored);
 
 /// <summary>
-/// Where the files of a zip file lie, for reading them in place. Compressed ones are refused, which PyTorch never writes: so
+/// Where the files of a zip file lie, for reading them in place. Compressed ones are refused, which no state dict has: so
 /// nothing can unfold to more than the file holds. Format: PKWARE's APPNOTE.TXT, with zip64.
 /// </summary>
 internal sealed class ZipDirectory
@@ -34,7 +35,18 @@ internal sealed class ZipDirectory
         RefuseOverlaps();
     }
 
-    public IReadOnlyDictionary<string, ZipEntry> Entries => entries;
+    /// <summary>The files' paths.</summary>
+    public IReadOnlyCollection<string> Names => entries.Keys;
+
+    /// <summary>A file to be read, or null where there is none of that path.</summary>
+    /// <exception cref="UserError">It is compressed or encrypted.</exception>
+    public ZipEntry? Find(string name) => entries.GetValueOrDefault(name) switch
+    {
+        null => null,
+        { IsStored: true } entry => entry,
+        _ => throw new UserError($"'{source.Path}' is not as PyTorch writes it: its file '{name}' is compressed or encrypted",
+            "unpack it and pack it again as it is: zip -0 -r"),
+    };
 
     private UserError Broken(string what) => new($"'{source.Path}' is not a whole zip file: {what}", "copy or download it again");
 
@@ -91,16 +103,14 @@ internal sealed class ZipDirectory
     {
         int flags = BinaryPrimitives.ReadUInt16LittleEndian(central[8..]);
         int method = BinaryPrimitives.ReadUInt16LittleEndian(central[10..]);
-        if ((flags & 1) != 0 || method != 0)
-            throw new UserError($"'{source.Path}' is no checkpoint of PyTorch: its file '{name}' is {((flags & 1) != 0 ? "encrypted" : "compressed")}, PyTorch stores files as they are",
-                "unpack it and pack it again without compression (zip -0 -r)");
         uint crc = BinaryPrimitives.ReadUInt32LittleEndian(central[16..]);
         ulong packed = BinaryPrimitives.ReadUInt32LittleEndian(central[20..]);
         ulong length = BinaryPrimitives.ReadUInt32LittleEndian(central[24..]);
         ulong local = BinaryPrimitives.ReadUInt32LittleEndian(central[42..]);
         ReadZip64(name, extra, ref length, ref packed, ref local);
-        if (packed != length || local > (ulong)directoryStart || length > (ulong)directoryStart)
-            throw Broken($"its file '{name}' would be {length} bytes at byte {local}, its data ends at byte {directoryStart}");
+        bool isStored = (flags & 1) == 0 && method == 0;
+        if (isStored && packed != length || local > (ulong)directoryStart || packed > (ulong)directoryStart)
+            throw Broken($"its file '{name}' would be {packed} bytes at byte {local}, its data ends at byte {directoryStart}");
 
         if ((long)local + LocalLength > directoryStart)
             throw Broken($"its file '{name}' has no header");
@@ -108,9 +118,9 @@ internal sealed class ZipDirectory
         if (BinaryPrimitives.ReadUInt32LittleEndian(header) != LocalSignature)
             throw Broken($"its file '{name}' has no header");
         long position = (long)local + LocalLength + BinaryPrimitives.ReadUInt16LittleEndian(header.AsSpan(26)) + BinaryPrimitives.ReadUInt16LittleEndian(header.AsSpan(28));
-        if (position + (long)length > directoryStart)
-            throw Broken($"its file '{name}' of {length} bytes ends behind its data");
-        if (!entries.TryAdd(name, new ZipEntry(name, position, (long)length, crc)))
+        if (position + (long)packed > directoryStart)
+            throw Broken($"its file '{name}' of {packed} bytes ends behind its data");
+        if (!entries.TryAdd(name, new ZipEntry(name, position, (long)packed, crc, isStored)))
             throw Broken($"it has two files '{name}'");
     }
 

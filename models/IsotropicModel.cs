@@ -1,0 +1,75 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Attention.Models;
+
+/// <summary>
+/// A backbone that keeps one resolution: patches and prefix tokens (B, N, C) through a row of blocks. A family gives the
+/// parts; this class makes the contract of <see cref="ImageModel"/> from them.
+/// </summary>
+public abstract class IsotropicModel(string name) : ImageModel(name)
+{
+    /// <summary>Images (B, in_chans, H, W) to tokens (B, prefix + patches, C) with their positions.</summary>
+    protected abstract Tensor Embed(Tensor images);
+
+    protected abstract IReadOnlyList<nn.Module<Tensor, Tensor>> Blocks { get; }
+
+    /// <summary>The norm after the blocks; the identity where pooling comes first.</summary>
+    protected abstract nn.Module<Tensor, Tensor> FinalNorm { get; }
+
+    /// <summary>Side of a patch, in pixels.</summary>
+    protected abstract int PatchSize { get; }
+
+    /// <summary>Tokens before the patches: class, distillation, registers.</summary>
+    protected abstract int PrefixTokens { get; }
+
+    public override int num_layers => Blocks.Count + 2;
+
+    public override IReadOnlyList<FeatureInfo> feature_info =>
+        [.. Enumerable.Range(0, Blocks.Count).Select(i => new FeatureInfo($"blocks.{i}", num_features, PatchSize))];
+
+    public override int layer_of(string parameter)
+    {
+        if (parameter.StartsWith("blocks.", StringComparison.Ordinal))
+            return int.Parse(parameter.Split('.')[1]) + 1;
+        string[] last = ["norm.", "fc_norm.", "attn_pool.", "head.", "head_dist."];
+        return last.Any(prefix => parameter.StartsWith(prefix, StringComparison.Ordinal)) ? num_layers - 1 : 0;
+    }
+
+    /// <summary>Tokens (B, prefix + patches, C).</summary>
+    public override Tensor forward_features(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        x = Embed(x);
+        foreach (var block in Blocks)
+            x = Next(block, x);
+        return scope.MoveToOuter(FinalNorm.call(x));
+    }
+
+    // Frees each block's input as soon as the next is there.
+    private static Tensor Next(nn.Module<Tensor, Tensor> block, Tensor x)
+    {
+        using (x)
+            return block.call(x);
+    }
+
+    public override Tensor[] forward_intermediates(Tensor x, IReadOnlyList<int>? indices = null)
+    {
+        using var scope = NewDisposeScope();
+        var (height, width) = (x.shape[2] / PatchSize, x.shape[3] / PatchSize);
+        var wanted = indices ?? [.. Enumerable.Range(0, Blocks.Count)];
+        var features = new Tensor[wanted.Count];
+        x = Embed(x);
+        for (int i = 0; i <= wanted.Max(); i++)
+        {
+            x = Blocks[i].call(x);
+            for (int j = 0; j < wanted.Count; j++)
+                if (wanted[j] == i)
+                    features[j] = scope.MoveToOuter(ToMap(x, height, width));
+        }
+        return features;
+    }
+
+    private Tensor ToMap(Tensor tokens, long height, long width) =>
+        FinalNorm.call(tokens).slice(1, PrefixTokens, tokens.shape[1], 1).transpose(1, 2).reshape(tokens.shape[0], num_features, height, width);
+}

@@ -1,0 +1,228 @@
+using Attention.Modules;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Attention.Models.Vision;
+
+/// <summary>A BEiT or an EVA-02; fields as in timm.</summary>
+public sealed record BeitConfig : ImageModelConfig
+{
+    public int patch_size { get; init; } = 16;
+    public int embed_dim { get; init; } = 768;
+    public int depth { get; init; } = 12;
+    public int num_heads { get; init; } = 12;
+    /// <summary>Width of the MLP in units of embed_dim.</summary>
+    public double mlp_ratio { get; init; } = 4;
+    /// <summary>One layer for queries, keys and values, or one for each.</summary>
+    public bool qkv_fused { get; init; } = true;
+    /// <summary>Half of the MLP gates the other, by SiLU.</summary>
+    public bool swiglu_mlp { get; init; }
+    /// <summary>Layer norm inside the gated MLP.</summary>
+    public bool scale_mlp { get; init; }
+    /// <summary>Layer norm inside the attention, before its last layer.</summary>
+    public bool scale_attn_inner { get; init; }
+    /// <summary>Norms at the end of each branch rather than at its start.</summary>
+    public bool use_post_norm { get; init; }
+    /// <summary>A learned embedding of each position.</summary>
+    public bool use_abs_pos_emb { get; init; } = true;
+    /// <summary>A learned bias of relative positions in each block.</summary>
+    public bool use_rel_pos_bias { get; init; }
+    /// <summary>Rotary embedding of queries and keys.</summary>
+    public bool use_rot_pos_emb { get; init; }
+    /// <summary>Patches along a side to whose positions the rotary embedding scales.</summary>
+    public int ref_feat_size { get; init; } = 16;
+    /// <summary>Start of the layer scales; null for a model without them.</summary>
+    public double? init_values { get; init; }
+    /// <summary>What the head sees: the mean of the patches (avg) or the class token (token).</summary>
+    public string global_pool { get; init; } = "avg";
+    public double norm_eps { get; init; } = 1e-6;
+    public double pos_drop_rate { get; init; }
+    public double proj_drop_rate { get; init; }
+    public double attn_drop_rate { get; init; }
+}
+
+/// <summary>Attention and MLP with layer scale. (B, N, C) to the same.</summary>
+internal sealed class BeitBlock : Block
+{
+    private readonly LayerNorm norm1;
+    private readonly PositionedSelfAttention attn;
+    private readonly Parameter? gamma_1;
+    private readonly nn.Module<Tensor, Tensor> drop_path1;
+    private readonly LayerNorm norm2;
+    private readonly nn.Module<Tensor, Tensor> mlp;
+    private readonly Parameter? gamma_2;
+    private readonly nn.Module<Tensor, Tensor> drop_path2;
+    private readonly bool postNorm;
+
+    public BeitBlock(BeitConfig config, double drop_path, RotaryGrid? rotary) : base(nameof(BeitBlock))
+    {
+        int dim = config.embed_dim;
+        postNorm = config.use_post_norm;
+        norm1 = nn.LayerNorm(dim, config.norm_eps);
+        attn = new PositionedSelfAttention(dim, new PositionedSelfAttentionConfig
+        {
+            num_heads = config.num_heads,
+            qkv_fused = config.qkv_fused,
+            relative_grid = config.use_rel_pos_bias ? config.img_size / config.patch_size : null,
+            scale_norm = config.scale_attn_inner,
+            attn_drop = config.attn_drop_rate,
+            proj_drop = config.proj_drop_rate,
+            norm_eps = config.norm_eps,
+        }, rotary);
+        gamma_1 = config.init_values is { } start ? new Parameter(full(dim, start)) : null;
+        drop_path1 = DropPath.Of(drop_path);
+        norm2 = nn.LayerNorm(dim, config.norm_eps);
+        long hidden = (long)(dim * config.mlp_ratio);
+        mlp = !config.swiglu_mlp ? new Mlp(dim, hidden, drop: config.proj_drop_rate)
+            : config.scale_mlp ? new SwiGlu(dim, hidden, config.proj_drop_rate, config.norm_eps)
+            : new GluMlp(dim, hidden * 2, drop: config.proj_drop_rate);
+        gamma_2 = config.init_values is { } again ? new Parameter(full(dim, again)) : null;
+        drop_path2 = DropPath.Of(drop_path);
+        RegisterComponents();
+    }
+
+    protected override Tensor Forward(Tensor x)
+    {
+        x = x + drop_path1.call(Branch(attn, norm1, gamma_1, x));
+        return x + drop_path2.call(Branch(mlp, norm2, gamma_2, x));
+    }
+
+    private Tensor Branch(nn.Module<Tensor, Tensor> mixer, LayerNorm norm, Parameter? gamma, Tensor x)
+    {
+        x = postNorm ? norm.call(mixer.call(x)) : mixer.call(norm.call(x));
+        return gamma is null ? x : gamma * x;
+    }
+
+    /// <summary>Later blocks start smaller: the last layer of each branch is divided by sqrt(2 depth).</summary>
+    public void ScaleByDepth(int depth)
+    {
+        foreach (var (name, parameter) in named_parameters())
+            if (name is "attn.proj.weight" or "mlp.fc2.weight")
+                parameter.div_(Math.Sqrt(2.0 * depth));
+    }
+}
+
+/// <summary>
+/// BEiT: Bao et al., BERT Pre-Training of Image Transformers, 2021 (arXiv:2106.08254), version 2: Peng et al., 2022
+/// (arXiv:2208.06366); with rotary embedding and gated MLP EVA-02: Fang et al., 2023 (arXiv:2303.11331). Parameter names as in
+/// timm's beit.py and eva.py.
+/// </summary>
+public sealed class Beit : IsotropicModel
+{
+    private readonly Parameter cls_token;
+    private readonly Parameter? pos_embed;
+    private readonly PatchEmbed patch_embed;
+    private readonly Dropout pos_drop;
+    private readonly ModuleList<nn.Module<Tensor, Tensor>> blocks;
+    private readonly nn.Module<Tensor, Tensor> norm;
+    private readonly nn.Module<Tensor, Tensor> fc_norm;
+    private readonly Dropout head_drop;
+    private nn.Module<Tensor, Tensor> head;
+
+    private readonly BeitConfig config;
+    private readonly RotaryGrid? rotary;
+    private int classes;
+
+    public Beit(BeitConfig config) : base(nameof(Beit))
+    {
+        this.config = config;
+        if (config.global_pool is not ("avg" or "token"))
+            throw new UserError($"global_pool '{config.global_pool}' is not known", "choose avg or token");
+        int dim = config.embed_dim;
+        patch_embed = new PatchEmbed(config.img_size, config.patch_size, config.in_chans, dim);
+        cls_token = new Parameter(zeros(1, 1, dim));
+        pos_embed = config.use_abs_pos_emb ? new Parameter(zeros(1, patch_embed.num_patches + 1, dim)) : null;
+        pos_drop = nn.Dropout(config.pos_drop_rate);
+        rotary = config.use_rot_pos_emb ? new RotaryGrid(dim / config.num_heads, patch_embed.grid_size, config.ref_feat_size, prefix_tokens: 1) : null;
+        var rates = DropPath.Rates(config.drop_path_rate, config.depth);
+        blocks = nn.ModuleList(rates.Select(rate => (nn.Module<Tensor, Tensor>)new BeitBlock(config, rate, rotary)).ToArray());
+        bool afterPool = config.global_pool == "avg";
+        norm = afterPool ? nn.Identity() : nn.LayerNorm(dim, config.norm_eps);
+        fc_norm = afterPool ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();
+        head_drop = nn.Dropout(config.drop_rate);
+        classes = config.num_classes;
+        head = Linears.Classifier(dim, classes);
+        RegisterComponents();
+        InitialiseWeights();
+    }
+
+    public override int num_classes => classes;
+    public override int num_features => config.embed_dim;
+    protected override IReadOnlyList<nn.Module<Tensor, Tensor>> Blocks => [.. blocks];
+    protected override nn.Module<Tensor, Tensor> FinalNorm => norm;
+    protected override int PatchSize => config.patch_size;
+    protected override int PrefixTokens => 1;
+
+    public override IReadOnlySet<string> no_weight_decay => named_parameters().Select(p => p.name)
+        .Where(name => name is "pos_embed" or "cls_token" || name.EndsWith("relative_position_bias_table", StringComparison.Ordinal)).ToHashSet();
+
+    private void InitialiseWeights()
+    {
+        using var _ = no_grad();
+        Linears.Initialise(this);
+        nn.init.trunc_normal_(cls_token, std: 0.02);
+        if (pos_embed is not null)
+            nn.init.trunc_normal_(pos_embed, std: 0.02);
+        for (int i = 0; i < blocks.Count; i++)
+            ((BeitBlock)blocks[i]).ScaleByDepth(i + 1);
+    }
+
+    protected override Tensor Embed(Tensor images)
+    {
+        using var scope = NewDisposeScope();
+        var patches = patch_embed.call(images);
+        if (patches.shape[1] != patch_embed.num_patches)
+            throw new ArgumentException($"the model takes images of {config.img_size}x{config.img_size}, not {images.shape[2]}x{images.shape[3]}: set img_size");
+        var tokens = cat([cls_token.expand(patches.shape[0], -1, -1), patches], 1);
+        return scope.MoveToOuter(pos_drop.call(pos_embed is null ? tokens : tokens + pos_embed));
+    }
+
+    public override Tensor forward_head(Tensor x, bool pre_logits = false)
+    {
+        using var scope = NewDisposeScope();
+        x = config.global_pool == "avg" ? x.slice(1, 1, x.shape[1], 1).mean([1]) : x[.., 0];
+        x = head_drop.call(fc_norm.call(x));
+        return scope.MoveToOuter(pre_logits ? x : head.call(x));
+    }
+
+    public override void reset_classifier(int num_classes)
+    {
+        classes = num_classes;
+        this.Replace(nameof(head), ref head, Linears.Classifier(config.embed_dim, num_classes));
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            rotary?.Dispose();
+        base.Dispose(disposing);
+    }
+
+    // --- variants --------------------------------------------------------------------------------
+
+    private static readonly BeitConfig Base = new()
+    {
+        use_abs_pos_emb = false, use_rel_pos_bias = true, init_values = 0.1, crop_pct = 0.9, mean = [0.5, 0.5, 0.5], std = [0.5, 0.5, 0.5],
+    };
+    private static readonly BeitConfig Large = Base with { embed_dim = 1024, depth = 24, num_heads = 16, init_values = 1e-5 };
+    private static BeitConfig Second(BeitConfig config) => config with { init_values = 1e-5, mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225] };
+
+    /// <summary>The variants, by timm's names.</summary>
+    public static ModelFamily<BeitConfig> Family { get; } = new()
+    {
+        Name = "BEiT",
+        Reference = "Bao et al., BEiT: BERT Pre-Training of Image Transformers, 2021 (arXiv:2106.08254)",
+        Build = config => new Beit(config),
+        Table = new Dictionary<string, BeitConfig>
+        {
+            ["beit_base_patch16_224"] = Base,
+            ["beit_base_patch16_384"] = Base with { img_size = 384, crop_pct = 1 },
+            ["beit_large_patch16_224"] = Large,
+            ["beit_large_patch16_384"] = Large with { img_size = 384, crop_pct = 1 },
+            ["beit_large_patch16_512"] = Large with { img_size = 512, crop_pct = 1 },
+            ["beitv2_base_patch16_224"] = Second(Base),
+            ["beitv2_large_patch16_224"] = Second(Large) with { crop_pct = 0.95 },
+        },
+    };
+}
