@@ -41,6 +41,13 @@ public static class ModelRegistry
     static ModelRegistry()
     {
         Register(Vision.VisionTransformer.Family);
+        Register(Vision.DeiT.Family);
+        Register(Vision.ClipVit.Family);
+        Register(Vision.DinoV2.Family);
+        Register(Vision.SigLip.Family);
+        Register(Vision.SwinTransformer.Family);
+        Register(Vision.ResNet.Family);
+        Register(Vision.ConvNeXt.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>

@@ -20,9 +20,16 @@ public sealed record VitConfig : ImageModelConfig
     public bool proj_bias { get; init; } = true;
     /// <summary>Start of the layer scales; null for a model without them.</summary>
     public double? init_values { get; init; }
-    /// <summary>What the head sees: the class token (token), the mean of the patches (avg), or every token ("").</summary>
+    /// <summary>mlp, or swiglu_packed: half of the hidden layer gates the other, by SiLU.</summary>
+    public string mlp_layer { get; init; } = "mlp";
+    /// <summary>
+    /// What the head sees: the class token (token), the mean of the patches (avg), their pooling by attention (map), or every
+    /// token ("").
+    /// </summary>
     public string global_pool { get; init; } = "token";
     public bool class_token { get; init; } = true;
+    /// <summary>A distillation token beside the class token, and a second head that reads it: the logits are their mean.</summary>
+    public bool distilled { get; init; }
     /// <summary>Registers: learned tokens beside the class token.</summary>
     public int reg_tokens { get; init; }
     /// <summary>No position embedding for class and register tokens.</summary>
@@ -36,6 +43,10 @@ public sealed record VitConfig : ImageModelConfig
     public string act_layer { get; init; } = "gelu";
     /// <summary>Takes images of any size, and resamples the position embedding to fit.</summary>
     public bool dynamic_img_size { get; init; }
+    /// <summary>How linear layers begin: truncated normal (""), or Xavier with a zero head as in the JAX releases (jax).</summary>
+    public string weight_init { get; init; } = "";
+    /// <summary>How position embeddings begin: small random numbers (normal), or sines and cosines of row and column (sincos2d).</summary>
+    public string pos_init { get; init; } = "normal";
     public double pos_drop_rate { get; init; }
     public double proj_drop_rate { get; init; }
     public double attn_drop_rate { get; init; }
@@ -49,15 +60,18 @@ public sealed class VisionTransformer : ImageModel
 {
     private readonly PatchEmbed patch_embed;
     private readonly Parameter? cls_token;
+    private readonly Parameter? dist_token;
     private readonly Parameter? reg_token;
     private readonly Parameter pos_embed;
     private readonly Dropout pos_drop;
     private readonly nn.Module<Tensor, Tensor> norm_pre;
     private readonly ModuleList<VitBlock> blocks;
     private readonly nn.Module<Tensor, Tensor> norm;
+    private readonly AttentionPool? attn_pool;
     private readonly nn.Module<Tensor, Tensor> fc_norm;
     private readonly Dropout head_drop;
     private nn.Module<Tensor, Tensor> head;
+    private nn.Module<Tensor, Tensor>? head_dist;
 
     private readonly VitConfig config;
     private int classes;
@@ -69,6 +83,7 @@ public sealed class VisionTransformer : ImageModel
         int dim = config.embed_dim;
         patch_embed = new PatchEmbed(config.img_size, config.patch_size, config.in_chans, dim, bias: !config.pre_norm);
         cls_token = config.class_token ? new Parameter(zeros(1, 1, dim)) : null;
+        dist_token = config.distilled ? new Parameter(zeros(1, 1, dim)) : null;
         reg_token = config.reg_tokens > 0 ? new Parameter(zeros(1, config.reg_tokens, dim)) : null;
         pos_embed = new Parameter(zeros(1, patch_embed.num_patches + (config.no_embed_class ? 0 : num_prefix_tokens), dim));
         pos_drop = nn.Dropout(config.pos_drop_rate);
@@ -78,9 +93,12 @@ public sealed class VisionTransformer : ImageModel
 
         bool afterPool = config.fc_norm ?? config.global_pool == "avg";
         norm = config.final_norm && !afterPool ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();
+        attn_pool = config.global_pool == "map" ? new AttentionPool(dim, config.num_heads, config.mlp_ratio, config.norm_eps, config.act_layer) : null;
         fc_norm = config.final_norm && afterPool ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();
         head_drop = nn.Dropout(config.drop_rate);
-        head = NewHead(config.num_classes);
+        classes = config.num_classes;
+        head = Linears.Classifier(config.embed_dim, classes);
+        head_dist = config.distilled ? Linears.Classifier(config.embed_dim, classes) : null;
         RegisterComponents();
         InitialiseWeights();
     }
@@ -88,67 +106,90 @@ public sealed class VisionTransformer : ImageModel
     public override int num_classes => classes;
     public override int num_features => config.embed_dim;
     public override int num_layers => config.depth + 2;
-    public override IReadOnlySet<string> no_weight_decay { get; } = new HashSet<string> { "pos_embed", "cls_token", "reg_token" };
+    public override IReadOnlySet<string> no_weight_decay { get; } = new HashSet<string> { "pos_embed", "cls_token", "dist_token", "reg_token" };
 
     public override IReadOnlyList<FeatureInfo> feature_info =>
         [.. Enumerable.Range(0, config.depth).Select(i => new FeatureInfo($"blocks.{i}", config.embed_dim, config.patch_size))];
 
-    private int num_prefix_tokens => (config.class_token ? 1 : 0) + config.reg_tokens;
+    private int num_prefix_tokens => (config.class_token ? 1 : 0) + (config.distilled ? 1 : 0) + config.reg_tokens;
 
     private static void Check(VitConfig config)
     {
-        if (config.global_pool is not ("token" or "avg" or ""))
-            throw new UserError($"global_pool '{config.global_pool}' is not known", "choose token, avg or \"\" (no pooling)");
+        if (config.global_pool is not ("token" or "avg" or "map" or ""))
+            throw new UserError($"global_pool '{config.global_pool}' is not known", "choose token, avg, map or \"\" (no pooling)");
         if (config.global_pool == "token" && !config.class_token)
             throw new UserError("global_pool 'token' needs a class token", "set class_token: true, or global_pool: avg");
+        if (config.distilled && config.global_pool != "token")
+            throw new UserError($"a distilled model reads its tokens, not global_pool '{config.global_pool}'", "set global_pool: token");
+        if (config.weight_init is not ("" or "jax"))
+            throw new UserError($"weight_init '{config.weight_init}' is not known", "choose \"\" (truncated normal) or jax");
+        if (config.pos_init is not ("normal" or "sincos2d"))
+            throw new UserError($"pos_init '{config.pos_init}' is not known", "choose normal or sincos2d");
+        if (config.mlp_layer is not ("mlp" or "swiglu_packed"))
+            throw new UserError($"mlp_layer '{config.mlp_layer}' is not known", "choose mlp or swiglu_packed");
         if (config.img_size < config.patch_size || config.img_size % config.patch_size != 0)
             throw new UserError($"img_size {config.img_size} does not divide into patches of {config.patch_size}",
                 "choose an img_size that is a multiple of patch_size");
-    }
-
-    private nn.Module<Tensor, Tensor> NewHead(int num_classes)
-    {
-        classes = num_classes;
-        return num_classes > 0 ? nn.Linear(config.embed_dim, num_classes) : nn.Identity();
     }
 
     // As timm: truncated normal for linear layers and positions, zero biases, a class token near zero.
     private void InitialiseWeights()
     {
         using var _ = no_grad();
-        nn.init.trunc_normal_(pos_embed, std: 0.02);
+        if (config.pos_init == "sincos2d")
+            pos_embed.copy_(PositionEmbedding.SinCos2d(patch_embed.grid_size, config.embed_dim, config.no_embed_class ? 0 : num_prefix_tokens));
+        else
+            nn.init.trunc_normal_(pos_embed, std: 0.02);
         if (cls_token is not null)
             nn.init.normal_(cls_token, std: 1e-6);
+        if (dist_token is not null)
+            nn.init.trunc_normal_(dist_token, std: 0.02);
         if (reg_token is not null)
             nn.init.normal_(reg_token, std: 1e-6);
-        foreach (var linear in modules().OfType<Linear>())
-            InitialiseLinear(linear);
+        if (config.weight_init == "jax")
+            InitialiseAsJax();
+        else
+            Linears.Initialise(this);
     }
 
-    private static void InitialiseLinear(Linear linear)
+    // As the JAX releases: Xavier for linear layers, a head of zeros, a LeCun normal for the patches.
+    private void InitialiseAsJax()
     {
-        nn.init.trunc_normal_(linear.weight, std: 0.02);
-        if (linear.bias is not null)
-            nn.init.zeros_(linear.bias);
+        foreach (var (name, module) in named_modules())
+            switch (module)
+            {
+                case Linear linear:
+                    if (name.StartsWith("head", StringComparison.Ordinal))
+                        nn.init.zeros_(linear.weight);
+                    else
+                        nn.init.xavier_uniform_(linear.weight);
+                    if (linear.bias is not null && name.Contains("mlp", StringComparison.Ordinal))
+                        nn.init.normal_(linear.bias, std: 1e-6);
+                    else if (linear.bias is not null)
+                        nn.init.zeros_(linear.bias);
+                    break;
+                case Conv2d conv:
+                    nn.init.normal_(conv.weight, std: Math.Sqrt((double)conv.weight.shape[0] / conv.weight.numel()));
+                    if (conv.bias is not null)
+                        nn.init.zeros_(conv.bias);
+                    break;
+            }
     }
 
     public override void reset_classifier(int num_classes)
     {
-        var device = pos_embed.device;
-        head.Dispose();
-        head = NewHead(num_classes);
-        if (head is Linear linear)
-            using (no_grad())
-                InitialiseLinear(linear);
-        head.to(device);
-        register_module("head", head);
+        classes = num_classes;
+        this.Replace(nameof(head), ref head, Linears.Classifier(config.embed_dim, num_classes));
+        if (head_dist is not null)
+            this.Replace(nameof(head_dist), ref head_dist, Linears.Classifier(config.embed_dim, num_classes));
     }
 
     public override int layer_of(string parameter)
     {
         if (parameter.StartsWith("blocks."))
             return int.Parse(parameter.Split('.')[1]) + 1;
-        return parameter.StartsWith("norm.") || parameter.StartsWith("fc_norm.") || parameter.StartsWith("head.") ? num_layers - 1 : 0;
+        string[] last = ["norm.", "fc_norm.", "attn_pool.", "head.", "head_dist."];
+        return last.Any(prefix => parameter.StartsWith(prefix, StringComparison.Ordinal)) ? num_layers - 1 : 0;
     }
 
     private Tensor Embed(Tensor images)
@@ -167,6 +208,8 @@ public sealed class VisionTransformer : ImageModel
         var prefix = new List<Tensor>();
         if (cls_token is not null)
             prefix.Add(cls_token.expand(patches.shape[0], -1, -1));
+        if (dist_token is not null)
+            prefix.Add(dist_token.expand(patches.shape[0], -1, -1));
         if (reg_token is not null)
             prefix.Add(reg_token.expand(patches.shape[0], -1, -1));
         var tokens = config.no_embed_class
@@ -197,14 +240,24 @@ public sealed class VisionTransformer : ImageModel
     public override Tensor forward_head(Tensor x, bool pre_logits = false)
     {
         using var scope = NewDisposeScope();
+        if (head_dist is not null)
+            return scope.MoveToOuter(Distilled(x[.., 0], x[.., 1], pre_logits));
         x = config.global_pool switch
         {
             "token" => x[.., 0],
             "avg" => x.slice(1, num_prefix_tokens, x.shape[1], 1).mean([1]),
+            "map" => attn_pool!.call(x.slice(1, num_prefix_tokens, x.shape[1], 1)),
             _ => x,
         };
         x = head_drop.call(fc_norm.call(x));
         return scope.MoveToOuter(pre_logits ? x : head.call(x));
+    }
+
+    private Tensor Distilled(Tensor token, Tensor distillation, bool pre_logits)
+    {
+        if (!pre_logits)
+            (token, distillation) = (head.call(token), head_dist!.call(distillation));
+        return (token + distillation) / 2;
     }
 
     public override Tensor[] forward_intermediates(Tensor x, IReadOnlyList<int>? indices = null)
@@ -243,6 +296,20 @@ public sealed class VisionTransformer : ImageModel
     private static VitConfig Pooled(VitConfig config) => config with { class_token = false, global_pool = "avg", fc_norm = false };
     private static VitConfig Registers(VitConfig config, int count) =>
         config with { class_token = false, no_embed_class = true, reg_tokens = count, global_pool = "avg", init_values = 1e-5, img_size = 256, crop_pct = 0.95 };
+    private static readonly VitConfig Betwixt = Base with { embed_dim = 640, num_heads = 10 };
+    private static readonly VitConfig Plus = Base with { embed_dim = 896, num_heads = 14, init_values = 1e-5, crop_pct = 0.95 };
+    private static readonly VitConfig Little = Base with { embed_dim = 320, depth = 14, num_heads = 5, mlp_ratio = 5.6 };
+    private static readonly VitConfig Flexi = Base with { no_embed_class = true, img_size = 240, crop_pct = 0.95 };
+    private static readonly VitConfig Shape150M = Base with { embed_dim = 896, depth = 18, num_heads = 14, mlp_ratio = 2.572, class_token = false, reg_tokens = 4, img_size = 256 };
+    private static readonly VitConfig Shape150M2 = Base with
+    {
+        embed_dim = 832, depth = 21, num_heads = 13, mlp_ratio = 34.0 / 13, init_values = 1e-5, qkv_bias = false,
+        class_token = false, reg_tokens = 1, global_pool = "avg", img_size = 256, crop_pct = 1,
+    };
+    // The images of CLIP's training, and of what follows it.
+    internal static readonly double[] ClipMean = [0.48145466, 0.4578275, 0.40821073];
+    internal static readonly double[] ClipStd = [0.26862954, 0.26130258, 0.27577711];
+    private static readonly VitConfig Eva = Large with { patch_size = 14, global_pool = "avg", crop_pct = 1, mean = ClipMean, std = ClipStd };
 
     /// <summary>The variants, by timm's names.</summary>
     public static ModelFamily<VitConfig> Family { get; } = new()
@@ -280,6 +347,37 @@ public sealed class VisionTransformer : ImageModel
             ["vit_medium_patch16_reg4_gap_256"] = Registers(Medium, 4),
             ["vit_mediumd_patch16_reg4_gap_256"] = Registers(Medium, 4) with { depth = 20 },
             ["vit_base_patch16_reg4_gap_256"] = Registers(Base, 4) with { init_values = null },
+            ["vit_mediumd_patch16_reg4_gap_384"] = Registers(Medium, 4) with { depth = 20, img_size = 384, crop_pct = 1 },
+            ["vit_betwixt_patch16_gap_256"] = Pooled(Betwixt) with { qkv_bias = false, init_values = 1e-6, img_size = 256, crop_pct = 0.95 },
+            ["vit_betwixt_patch16_reg1_gap_256"] = Registers(Betwixt, 1),
+            ["vit_betwixt_patch16_reg4_gap_256"] = Registers(Betwixt, 4),
+            ["vit_betwixt_patch16_reg4_gap_384"] = Registers(Betwixt, 4) with { img_size = 384, crop_pct = 1 },
+            ["vit_wee_patch16_reg1_gap_256"] = Registers(Base, 1) with { embed_dim = 256, depth = 14, num_heads = 4, mlp_ratio = 5 },
+            ["vit_little_patch16_reg1_gap_256"] = Registers(Little, 1),
+            ["vit_little_patch16_reg4_gap_256"] = Registers(Little, 4),
+            ["vit_huge_patch14_gap_224"] = Pooled(Huge) with { patch_size = 14 },
+            ["vit_huge_patch16_gap_448"] = Pooled(Huge) with { img_size = 448, crop_pct = 1 },
+            ["vit_giant_patch16_gap_224"] = Pooled(Giant),
+            ["vit_so150m_patch16_reg4_map_256"] = Shape150M with { global_pool = "map" },
+            ["vit_so150m_patch16_reg4_gap_256"] = Shape150M with { global_pool = "avg", fc_norm = false, crop_pct = 0.95 },
+            ["vit_so150m_patch16_reg4_gap_384"] = Shape150M with { global_pool = "avg", fc_norm = false, img_size = 384, crop_pct = 1 },
+            ["vit_so150m2_patch16_reg1_gap_256"] = Shape150M2,
+            ["vit_so150m2_patch16_reg1_gap_384"] = Shape150M2 with { img_size = 384 },
+            ["vit_so150m2_patch16_reg1_gap_448"] = Shape150M2 with { img_size = 448 },
+            ["vit_base_patch32_plus_256"] = Plus with { patch_size = 32, img_size = 256 },
+            ["vit_base_patch16_plus_240"] = Plus with { img_size = 240 },
+            ["vit_small_patch16_36x1_224"] = Small with { depth = 36, init_values = 1e-5 },
+            ["vit_base_patch16_224_miil"] = Base with { qkv_bias = false, crop_pct = 0.875, interpolation = "bilinear", mean = [0, 0, 0], std = [1, 1, 1] },
+            ["eva_large_patch14_196"] = Eva with { img_size = 196 },
+            ["eva_large_patch14_336"] = Eva with { img_size = 336 },
+            ["flexivit_small"] = Flexi with { embed_dim = 384, num_heads = 6 },
+            ["flexivit_base"] = Flexi,
+            ["flexivit_large"] = Flexi with { embed_dim = 1024, depth = 24, num_heads = 16 },
+            ["vit_intern300m_patch14_448"] = new VitConfig
+            {
+                embed_dim = 1024, depth = 24, num_heads = 16, patch_size = 14, img_size = 448, init_values = 0.1, final_norm = false,
+                dynamic_img_size = true, crop_pct = 1,
+            },
         },
     };
 }
@@ -292,7 +390,7 @@ internal sealed class VitBlock : Block
     private readonly nn.Module<Tensor, Tensor> ls1;
     private readonly nn.Module<Tensor, Tensor> drop_path1;
     private readonly LayerNorm norm2;
-    private readonly Mlp mlp;
+    private readonly nn.Module<Tensor, Tensor> mlp;
     private readonly nn.Module<Tensor, Tensor> ls2;
     private readonly nn.Module<Tensor, Tensor> drop_path2;
 
@@ -313,7 +411,10 @@ internal sealed class VitBlock : Block
         ls1 = LayerScale.Of(dim, config.init_values);
         drop_path1 = DropPath.Of(drop_path);
         norm2 = nn.LayerNorm(dim, config.norm_eps);
-        mlp = new Mlp(dim, (long)(dim * config.mlp_ratio), config.act_layer, config.proj_drop_rate);
+        long hidden = (long)(dim * config.mlp_ratio);
+        mlp = config.mlp_layer == "swiglu_packed"
+            ? new GluMlp(dim, hidden, drop: config.proj_drop_rate)
+            : new Mlp(dim, hidden, config.act_layer, config.proj_drop_rate);
         ls2 = LayerScale.Of(dim, config.init_values);
         drop_path2 = DropPath.Of(drop_path);
         RegisterComponents();

@@ -32,10 +32,11 @@ public sealed class ImageFolder : IImageDataset
             .Select(folder => Path.GetFileName(folder)).Where(name => !name.StartsWith('.')).Order(StringComparer.Ordinal)];
         ClassNames = classes ?? folders;
         var labels = ClassNames.Select((name, label) => (name, label)).ToDictionary(pair => pair.name, pair => pair.label);
+        string real = Follow(Root);
         foreach (string name in folders)
         {
             var files = new List<string>();
-            Collect(Path.Combine(Root, name), files, []);
+            Collect(Path.Combine(Root, name), Follow(Path.Combine(real, name)), files, []);
             if (files.Count == 0)
                 continue;
             if (!labels.TryGetValue(name, out int label))
@@ -98,28 +99,27 @@ public sealed class ImageFolder : IImageDataset
         return scratch.File.AsSpan(0, done);
     }
 
-    /// <summary>Adds the images of a folder and of those below, each real folder once on a path, so that links cannot loop.</summary>
-    private void Collect(string folder, List<string> files, HashSet<string> above)
+    /// <summary>
+    /// Adds the images of a folder and of those below. No folder is entered from within itself, so that links cannot loop; to
+    /// know a folder by whatever way, its real path is followed beside the one by which it was reached.
+    /// </summary>
+    private void Collect(string folder, string real, List<string> files, HashSet<string> above)
     {
-        string real = new DirectoryInfo(folder) is { LinkTarget: not null } link && Resolve(link) is { } target ? target : folder;
         if (!above.Add(real))
             return;
         files.AddRange(ListOf(folder, Directory.EnumerateFiles).Where(IsImage));
         foreach (string below in ListOf(folder, Directory.EnumerateDirectories))
-            Collect(below, files, above);
+            Collect(below, Follow(Path.Combine(real, Path.GetFileName(below))), files, above);
         above.Remove(real);
     }
 
-    private static string? Resolve(DirectoryInfo link)
+    /// <summary>Where a link to a folder leads in the end; the path itself if it is none.</summary>
+    private static string Follow(string path)
     {
-        try
-        {
-            return link.ResolveLinkTarget(returnFinalTarget: true)?.FullName;
-        }
-        catch (IOException)
-        {
-            return null;
-        }
+        const int maxLinks = 40; // as many as the kernel follows
+        for (int i = 0; i < maxLinks && new DirectoryInfo(path).LinkTarget is { } target; i++)
+            path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target, Path.GetDirectoryName(path)!));
+        return path;
     }
 
     private static bool IsImage(string path) =>

@@ -24,6 +24,6 @@ internal sealed class BrokenList(Action<string>? warn)
         if (count <= MaxNamed)
             warn($"broken image {error.Message}");
         if (count == MaxNamed)
-            warn($"{MaxNamed} images are broken; further ones are counted but not named");
+            warn($"{MaxNamed} images are broken so far; further ones are counted but not named");
     }
 }

@@ -87,10 +87,15 @@ internal static class Paints
     public static Vector3 LighterColor(Vector3 other, float contrast, ref SeededRandom random)
     {
         float darkest = Luma(other) + contrast;
-        var color = Color(ref random);
-        float luma = Luma(color);
+        Vector3 color = default;
+        for (int attempt = 0; attempt < 12; attempt++)
+        {
+            color = Color(ref random);
+            if (Luma(color) >= darkest)
+                return color;
+        }
         // Mixing with white raises the luma linearly.
-        return luma < darkest ? Vector3.Lerp(color, Vector3.One, (random.Uniform(darkest, 1f) - luma) / (1 - luma)) : color;
+        return Vector3.Lerp(color, Vector3.One, (random.Uniform(darkest, 1f) - Luma(color)) / (1 - Luma(color)));
     }
 
     /// <summary>A random texture of two colours: flat, a gradient, stripes, a checkerboard, dots or clouds.</summary>

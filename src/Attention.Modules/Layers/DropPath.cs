@@ -24,6 +24,13 @@ public sealed class DropPath : nn.Module<Tensor, Tensor>
     public static double[] Rates(double drop_path_rate, int depth) =>
         [.. Enumerable.Range(0, depth).Select(i => depth > 1 ? drop_path_rate * i / (depth - 1) : 0)];
 
+    /// <summary>The same over the blocks of all stages, by stage.</summary>
+    public static double[][] StageRates(double drop_path_rate, IReadOnlyList<int> depths)
+    {
+        var rates = Rates(drop_path_rate, depths.Sum());
+        return [.. depths.Select((depth, stage) => rates.Skip(depths.Take(stage).Sum()).Take(depth).ToArray())];
+    }
+
     public override Tensor forward(Tensor input)
     {
         if (!training || drop_prob == 0)

@@ -159,6 +159,13 @@ void cmyk_to_rgb(const uint8_t* cmyk, uint8_t* rgb, int64_t pixels) {
     }
 }
 
+// Whether there is an end-of-image marker.
+bool has_end(Bytes file) {
+  for (size_t i = file.size; i >= 2; i--)
+    if (file[i - 2] == 0xFF && file[i - 1] == 0xD9) return true;
+  return false;
+}
+
 // Whether a message is one of libjpeg's warnings about small faults, which every decoder lets pass. tjGetErrorCode does not
 // tell: it calls any error a warning that follows one.
 bool is_blemish(const std::string& message) {
@@ -183,7 +190,8 @@ void decode_jpeg(Bytes file, const AttImageInfo& info, int denominator, uint8_t*
   if (tjDecompress2(decoder, file.data, file.size, cmyk ? inks.data() : out, width, 0, height,
                     cmyk ? TJPF_CMYK : TJPF_RGB, flags) != 0) {
     std::string message = tjGetErrorStr2(decoder);
-    if (message.find("Premature end") != std::string::npos) fail("truncated JPEG: the file ends before its image does");
+    bool cut = message.find("Premature end") != std::string::npos || (!is_blemish(message) && !has_end(file));
+    if (cut) fail("truncated JPEG: the file ends before its image does");
     if (!is_blemish(message)) fail("corrupt JPEG: " + message);
   }
   if (cmyk) cmyk_to_rgb(inks.data(), out, static_cast<int64_t>(width) * height);

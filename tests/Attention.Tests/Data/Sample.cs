@@ -8,6 +8,10 @@ internal static class Sample
         "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACEAYAAAAiJtFnAAAAIklEQVR42jXBwQEAMAgCsQMc3HHdgr6a0MJuDmHC8El20j55QQX+sCM1DwAAAA" +
         "BJRU5ErkJggg==");
 
+    /// <summary>A header of 2147483647 x 2147483647 pixels, and hardly any data.</summary>
+    public static readonly byte[] PngHuge = Convert.FromBase64String(
+        "iVBORw0KGgoAAAANSUhEUn////9/////CAIAAACbq5wxAAAADElEQVR4nGNgoD0AAABkAAGGZDw1AAAAAElFTkSuQmCC");
+
     /// <summary>2 x 1, 1 bit, grey: white, black.</summary>
     public static readonly byte[] Png1BitGrey = Convert.FromBase64String(
         "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABAQAAAADcWUInAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg==");

@@ -1,0 +1,289 @@
+using Attention.Modules;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Attention.Models.Vision;
+
+/// <summary>A ResNet; fields as in timm.</summary>
+public sealed record ResNetConfig : ImageModelConfig
+{
+    /// <summary>basic: two 3x3 convolutions; bottleneck: 1x1, 3x3, and 1x1 to four times the channels.</summary>
+    public string block { get; init; } = "bottleneck";
+    /// <summary>Blocks of each stage.</summary>
+    public int[] layers { get; init; } = [3, 4, 6, 3];
+    /// <summary>Groups of the 3x3 convolutions in bottlenecks.</summary>
+    public int cardinality { get; init; } = 1;
+    /// <summary>Channels of a group in the first stage's bottlenecks.</summary>
+    public int base_width { get; init; } = 64;
+    public int stem_width { get; init; } = 64;
+    /// <summary>"": one 7x7 convolution; deep: three of 3x3; deep_tiered: the same with a narrower first.</summary>
+    public string stem_type { get; init; } = "";
+    /// <summary>Shortcuts average before their 1x1 convolution, rather than stride in it.</summary>
+    public bool avg_down { get; init; }
+    /// <summary>Attention over channels at the end of a block: "", se or eca.</summary>
+    public string attn_layer { get; init; } = "";
+}
+
+/// <summary>A residual branch of convolutions. (B, C, H, W) to (B, C', H/stride, W/stride).</summary>
+internal sealed class ResNetBlock : Block
+{
+    private readonly Conv2d conv1;
+    private readonly BatchNorm2d bn1;
+    private readonly Conv2d conv2;
+    private readonly BatchNorm2d bn2;
+    private readonly Conv2d? conv3;
+    private readonly BatchNorm2d? bn3;
+    private readonly nn.Module<Tensor, Tensor>? se;
+    private readonly nn.Module<Tensor, Tensor>? drop_path;
+    private readonly Sequential? downsample;
+
+    public ResNetBlock(ResNetConfig config, int inplanes, int planes, int stride, double drop) : base(nameof(ResNetBlock))
+    {
+        bool bottleneck = config.block == "bottleneck";
+        int outplanes = planes * Expansion(config);
+        if (bottleneck)
+        {
+            int width = (int)(planes * (config.base_width / 64.0)) * config.cardinality;
+            conv1 = nn.Conv2d(inplanes, width, kernel_size: 1, bias: false);
+            bn1 = nn.BatchNorm2d(width);
+            conv2 = nn.Conv2d(width, width, kernel_size: 3, stride: stride, padding: 1, groups: config.cardinality, bias: false);
+            bn2 = nn.BatchNorm2d(width);
+            conv3 = nn.Conv2d(width, outplanes, kernel_size: 1, bias: false);
+            bn3 = nn.BatchNorm2d(outplanes);
+        }
+        else
+        {
+            conv1 = nn.Conv2d(inplanes, planes, kernel_size: 3, stride: stride, padding: 1, bias: false);
+            bn1 = nn.BatchNorm2d(planes);
+            conv2 = nn.Conv2d(planes, planes, kernel_size: 3, padding: 1, bias: false);
+            bn2 = nn.BatchNorm2d(planes);
+        }
+        se = config.attn_layer switch
+        {
+            "se" => new SqueezeExcitation(outplanes, Math.Max(8, (outplanes / 16 + 4) / 8 * 8)),
+            "eca" => new EfficientChannelAttention(outplanes),
+            _ => null,
+        };
+        drop_path = drop > 0 ? new DropPath(drop) : null;
+        if (stride != 1 || inplanes != outplanes)
+            downsample = config.avg_down
+                ? nn.Sequential(
+                    stride == 1 ? nn.Identity() : nn.AvgPool2d(2, stride, ceil_mode: true, count_include_pad: false),
+                    nn.Conv2d(inplanes, outplanes, kernel_size: 1, bias: false), nn.BatchNorm2d(outplanes))
+                : nn.Sequential(nn.Conv2d(inplanes, outplanes, kernel_size: 1, stride: stride, bias: false), nn.BatchNorm2d(outplanes));
+        RegisterComponents();
+    }
+
+    public static int Expansion(ResNetConfig config) => config.block == "bottleneck" ? 4 : 1;
+
+    /// <summary>The norm that ends the branch; it starts at zero, so that the block starts as its shortcut.</summary>
+    public BatchNorm2d Last => bn3 ?? bn2;
+
+    protected override Tensor Forward(Tensor input)
+    {
+        var x = bn1.call(conv1.call(input)).relu_();
+        x = bn2.call(conv2.call(x));
+        if (conv3 is not null && bn3 is not null)
+            x = bn3.call(conv3.call(x.relu_()));
+        if (se is not null)
+            x = se.call(x);
+        if (drop_path is not null)
+            x = drop_path.call(x);
+        return (x + (downsample is null ? input : downsample.call(input))).relu_();
+    }
+}
+
+/// <summary>
+/// ResNet: He et al., Deep Residual Learning for Image Recognition, 2015 (arXiv:1512.03385), with the stems and shortcuts of
+/// He et al., Bag of Tricks, 2018 (arXiv:1812.01187), wide and ResNeXt forms. Parameter names as in timm's resnet.py.
+/// </summary>
+public sealed class ResNet : StagedModel
+{
+    private readonly nn.Module<Tensor, Tensor> conv1;
+    private readonly BatchNorm2d bn1;
+    private readonly nn.Module<Tensor, Tensor> act1;
+    private readonly nn.Module<Tensor, Tensor> maxpool;
+    private readonly Sequential layer1;
+    private readonly Sequential layer2;
+    private readonly Sequential layer3;
+    private readonly Sequential layer4;
+    private readonly GlobalPool global_pool;
+    private readonly Dropout head_drop;
+    private nn.Module<Tensor, Tensor> fc;
+
+    private readonly ResNetConfig config;
+    private int classes;
+
+    public ResNet(ResNetConfig config) : base(nameof(ResNet))
+    {
+        this.config = config;
+        Check(config);
+        int inplanes = config.stem_type == "" ? 64 : config.stem_width * 2;
+        conv1 = StemConvolutions(config, inplanes);
+        bn1 = nn.BatchNorm2d(inplanes);
+        act1 = nn.ReLU();
+        maxpool = nn.MaxPool2d(3, stride: 2, padding: 1);
+        var rates = DropPath.StageRates(config.drop_path_rate, config.layers);
+        Sequential Stage(int stage)
+        {
+            var blocks = new List<nn.Module<Tensor, Tensor>>();
+            foreach (var rate in rates[stage])
+            {
+                blocks.Add(new ResNetBlock(config, inplanes, 64 << stage, blocks.Count == 0 && stage > 0 ? 2 : 1, rate));
+                inplanes = Channels[stage];
+            }
+            return nn.Sequential(blocks);
+        }
+        layer1 = Stage(0);
+        layer2 = Stage(1);
+        layer3 = Stage(2);
+        layer4 = Stage(3);
+        global_pool = new GlobalPool();
+        head_drop = nn.Dropout(config.drop_rate);
+        classes = config.num_classes;
+        fc = NewClassifier();
+        RegisterComponents();
+        InitialiseWeights();
+    }
+
+    public override int num_classes => classes;
+    protected override IReadOnlyList<nn.Module<Tensor, Tensor>> Stages => [layer1, layer2, layer3, layer4];
+    protected override IReadOnlyList<int> Depths => config.layers;
+    protected override IReadOnlyList<int> Channels => [.. config.layers.Select((_, stage) => (64 << stage) * ResNetBlock.Expansion(config))];
+    protected override string StageName(int stage) => $"layer{stage + 1}";
+
+    private static void Check(ResNetConfig config)
+    {
+        if (config.block is not ("basic" or "bottleneck"))
+            throw new UserError($"block '{config.block}' is not known", "choose basic or bottleneck");
+        if (config.stem_type is not ("" or "deep" or "deep_tiered"))
+            throw new UserError($"stem_type '{config.stem_type}' is not known", "choose \"\", deep or deep_tiered");
+        if (config.attn_layer is not ("" or "se" or "eca"))
+            throw new UserError($"attn_layer '{config.attn_layer}' is not known", "choose \"\", se or eca");
+        if (config.layers.Length != 4)
+            throw new UserError($"layers has {config.layers.Length} stages", "give the number of blocks of four stages");
+    }
+
+    private static nn.Module<Tensor, Tensor> StemConvolutions(ResNetConfig config, int width)
+    {
+        if (config.stem_type == "")
+            return nn.Conv2d(config.in_chans, width, kernel_size: 7, stride: 2, padding: 3, bias: false);
+        int second = config.stem_width;
+        int first = config.stem_type == "deep_tiered" ? 3 * (second / 4) : second;
+        return nn.Sequential(
+            nn.Conv2d(config.in_chans, first, kernel_size: 3, stride: 2, padding: 1, bias: false), nn.BatchNorm2d(first), nn.ReLU(),
+            nn.Conv2d(first, second, kernel_size: 3, padding: 1, bias: false), nn.BatchNorm2d(second), nn.ReLU(),
+            nn.Conv2d(second, width, kernel_size: 3, padding: 1, bias: false));
+    }
+
+    private nn.Module<Tensor, Tensor> NewClassifier() => classes > 0 ? nn.Linear(num_features, classes) : nn.Identity();
+
+    private void InitialiseWeights()
+    {
+        using var _ = no_grad();
+        foreach (var module in modules())
+            if (module is Conv2d conv)
+                nn.init.kaiming_normal_(conv.weight, mode: nn.init.FanInOut.FanOut, nonlinearity: nn.init.NonlinearityType.ReLU);
+            else if (module is ResNetBlock block)
+                nn.init.zeros_(block.Last.weight);
+    }
+
+    protected override Tensor Stem(Tensor images)
+    {
+        using var scope = NewDisposeScope();
+        return scope.MoveToOuter(maxpool.call(act1.call(bn1.call(conv1.call(images)))));
+    }
+
+    public override Tensor forward_head(Tensor x, bool pre_logits = false)
+    {
+        using var scope = NewDisposeScope();
+        x = head_drop.call(global_pool.call(x));
+        return scope.MoveToOuter(pre_logits ? x : fc.call(x));
+    }
+
+    public override void reset_classifier(int num_classes)
+    {
+        classes = num_classes;
+        this.Replace(nameof(fc), ref fc, NewClassifier());
+    }
+
+    // --- variants --------------------------------------------------------------------------------
+
+    private static readonly ResNetConfig R50 = new() { crop_pct = 0.95 };
+    private static readonly ResNetConfig R26 = R50 with { layers = [2, 2, 2, 2] };
+    private static readonly ResNetConfig R101 = R50 with { layers = [3, 4, 23, 3] };
+    private static readonly ResNetConfig R152 = R50 with { layers = [3, 8, 36, 3] };
+    private static readonly ResNetConfig R200 = R50 with { layers = [3, 24, 36, 3] };
+    private static readonly ResNetConfig R269 = R50 with { layers = [3, 30, 48, 8] };
+    private static readonly ResNetConfig R18 = R26 with { block = "basic" };
+    private static readonly ResNetConfig R34 = R50 with { block = "basic" };
+    private static ResNetConfig C(ResNetConfig config) => config with { stem_width = 32, stem_type = "deep" };
+    private static ResNetConfig D(ResNetConfig config) => C(config) with { avg_down = true };
+    private static ResNetConfig S(ResNetConfig config) => config with { stem_type = "deep" };
+    private static ResNetConfig T(ResNetConfig config) => D(config) with { stem_type = "deep_tiered" };
+    private static ResNetConfig X(ResNetConfig config, int groups, int width) => config with { cardinality = groups, base_width = width };
+    private static ResNetConfig Se(ResNetConfig config) => config with { attn_layer = "se" };
+    private static ResNetConfig Eca(ResNetConfig config) => config with { attn_layer = "eca" };
+
+    /// <summary>The variants, by timm's names.</summary>
+    public static ModelFamily<ResNetConfig> Family { get; } = new()
+    {
+        Name = "ResNet",
+        Reference = "He et al., Deep Residual Learning for Image Recognition, 2015 (arXiv:1512.03385)",
+        Build = config => new ResNet(config),
+        Table = new Dictionary<string, ResNetConfig>
+        {
+            ["resnet10t"] = T(R18) with { layers = [1, 1, 1, 1] },
+            ["resnet14t"] = T(R26) with { layers = [1, 1, 1, 1] },
+            ["resnet18"] = R18,
+            ["resnet18d"] = D(R18),
+            ["resnet34"] = R34,
+            ["resnet34d"] = D(R34),
+            ["resnet26"] = R26,
+            ["resnet26t"] = T(R26) with { img_size = 256 },
+            ["resnet26d"] = D(R26),
+            ["resnet50"] = R50,
+            ["resnet50c"] = C(R50),
+            ["resnet50d"] = D(R50),
+            ["resnet50s"] = S(R50),
+            ["resnet50t"] = T(R50),
+            ["resnet101"] = R101,
+            ["resnet101c"] = C(R101),
+            ["resnet101d"] = D(R101) with { img_size = 256 },
+            ["resnet101s"] = S(R101),
+            ["resnet152"] = R152,
+            ["resnet152c"] = C(R152),
+            ["resnet152d"] = D(R152) with { img_size = 256 },
+            ["resnet152s"] = S(R152),
+            ["resnet200"] = R200,
+            ["resnet200d"] = D(R200) with { img_size = 256 },
+            ["wide_resnet50_2"] = R50 with { base_width = 128 },
+            ["wide_resnet101_2"] = R101 with { base_width = 128 },
+            ["resnext50_32x4d"] = X(R50, 32, 4),
+            ["resnext50d_32x4d"] = X(D(R50), 32, 4),
+            ["resnext101_32x4d"] = X(R101, 32, 4),
+            ["resnext101_32x8d"] = X(R101, 32, 8),
+            ["resnext101_32x16d"] = X(R101, 32, 16),
+            ["resnext101_32x32d"] = X(R101, 32, 32),
+            ["resnext101_64x4d"] = X(R101, 64, 4),
+            ["seresnet18"] = Se(R18),
+            ["seresnet34"] = Se(R34),
+            ["seresnet50"] = Se(R50),
+            ["seresnet50t"] = Se(T(R50)),
+            ["seresnet101"] = Se(R101),
+            ["seresnet152"] = Se(R152),
+            ["seresnet152d"] = Se(D(R152)) with { img_size = 256 },
+            ["seresnext50_32x4d"] = Se(X(R50, 32, 4)),
+            ["seresnext101_32x4d"] = Se(X(R101, 32, 4)),
+            ["seresnext101_32x8d"] = Se(X(R101, 32, 8)),
+            ["ecaresnet26t"] = Eca(T(R26)) with { img_size = 256 },
+            ["ecaresnet50d"] = Eca(D(R50)),
+            ["ecaresnet50t"] = Eca(T(R50)) with { img_size = 256 },
+            ["ecaresnetlight"] = Eca(R50) with { layers = [1, 1, 11, 3], stem_width = 32, avg_down = true },
+            ["ecaresnet101d"] = Eca(D(R101)),
+            ["ecaresnet200d"] = Eca(D(R200)) with { img_size = 256 },
+            ["ecaresnet269d"] = Eca(D(R269)) with { img_size = 320 },
+        },
+    };
+}
