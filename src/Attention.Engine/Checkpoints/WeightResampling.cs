@@ -7,6 +7,9 @@ namespace Attention.Engine.Checkpoints;
 /// <summary>Weights of one geometry for a model of another, by timm's rules.</summary>
 public static class WeightResampling
 {
+    /// <summary>Directions that resizing shrinks below this share are rounding: a patch made wider and lower has some.</summary>
+    private const double InverseTolerance = 1e-5;
+
     /// <summary>Class, distillation and register tokens that may stand before a grid of positions.</summary>
     private const int MaxPrefixTokens = 16;
 
@@ -44,7 +47,7 @@ public static class WeightResampling
         var pixels = eye(oldHeight * oldWidth).reshape(oldHeight * oldWidth, 1, oldHeight, oldWidth);
         var resizing = nn.functional.interpolate(pixels, [height, width], mode: InterpolationMode.Bicubic, align_corners: false, antialias: true)
             .reshape(oldHeight * oldWidth, height * width);
-        var inverse = linalg.pinv(resizing.to(ScalarType.Float64), rtol: 1e-15);
+        var inverse = linalg.pinv(resizing.to(ScalarType.Float64), rtol: InverseTolerance);
         var resampled = weight.to(ScalarType.Float64).reshape(outputs * inputs, oldHeight * oldWidth).matmul(inverse.t());
         return scope.MoveToOuter(resampled.reshape(outputs, inputs, height, width).to(weight.dtype));
     }

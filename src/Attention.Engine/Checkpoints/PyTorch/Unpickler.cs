@@ -53,7 +53,8 @@ internal sealed class Unpickler(Stream input, IPickleRules rules)
         {
             byte instruction = Byte();
             if (instruction == '.')
-                return stack.Count == 1 && marks.Count == 0 ? Pop() : throw new PickleException($"its pickle leaves {stack.Count} values instead of one");
+                return marks.Count > 0 ? throw new PickleException("its pickle ends in the middle of a collection")
+                    : stack.Count == 1 ? Pop() : throw new PickleException($"its pickle leaves {stack.Count} values instead of one");
             Run(instruction);
         }
         throw new PickleException($"its pickle has more than {MaxInstructions} instructions");
@@ -193,7 +194,7 @@ internal sealed class Unpickler(Stream input, IPickleRules rules)
         if (bytes > MaxIntegerBytes)
             throw new PickleException($"its pickle has a number of {bytes} bytes");
         var value = new BigInteger(Bytes(bytes));
-        return value >= long.MinValue && value <= long.MaxValue ? (long)value : value;
+        return value >= long.MinValue && value <= long.MaxValue ? (object)(long)value : value;
     }
 
     private static void Protocol(byte version)
