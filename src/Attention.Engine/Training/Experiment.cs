@@ -52,6 +52,9 @@ public static class Experiment
 
         manual_seed(config.seed);
         var model = (ImageModel)ModelBuilder.Build(config.model);
+        if (checkpoint is null && config.init is { } init)
+            foreach (var line in WeightLoader.Load(model, init.checkpoint, init.strict, init.part).Describe())
+                reporter.Say(line);
         model.to(device);
         using var task = new ImageClassification(model, train, held, (CrossEntropyConfig)config.loss, device);
         long parameters = model.parameters().Sum(p => p.numel());
