@@ -203,7 +203,12 @@ public sealed class Beit : IsotropicModel
 
     private static readonly BeitConfig Base = new()
     {
-        use_abs_pos_emb = false, use_rel_pos_bias = true, init_values = 0.1, crop_pct = 0.9, mean = [0.5, 0.5, 0.5], std = [0.5, 0.5, 0.5],
+        use_abs_pos_emb = false,
+        use_rel_pos_bias = true,
+        init_values = 0.1,
+        crop_pct = 0.9,
+        mean = [0.5, 0.5, 0.5],
+        std = [0.5, 0.5, 0.5],
     };
     private static readonly BeitConfig Large = Base with { embed_dim = 1024, depth = 24, num_heads = 16, init_values = 1e-5 };
     private static BeitConfig Second(BeitConfig config) => config with { init_values = 1e-5, mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225] };

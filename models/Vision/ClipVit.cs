@@ -9,7 +9,11 @@ public static class ClipVit
 {
     private static readonly VitConfig Base = new()
     {
-        pre_norm = true, norm_eps = 1e-5, mean = VisionTransformer.ClipMean, std = VisionTransformer.ClipStd, crop_pct = 0.9,
+        pre_norm = true,
+        norm_eps = 1e-5,
+        mean = VisionTransformer.ClipMean,
+        std = VisionTransformer.ClipStd,
+        crop_pct = 0.9,
     };
     private static readonly VitConfig Base32 = Base with { patch_size = 32 };
     private static readonly VitConfig Medium = Base with { embed_dim = 512, num_heads = 8 };

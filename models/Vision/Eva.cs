@@ -9,12 +9,23 @@ public static class Eva
 {
     private static readonly BeitConfig Giant = new()
     {
-        patch_size = 14, embed_dim = 1408, depth = 40, num_heads = 16, mlp_ratio = 6144.0 / 1408,
-        crop_pct = 0.9, mean = VisionTransformer.ClipMean, std = VisionTransformer.ClipStd,
+        patch_size = 14,
+        embed_dim = 1408,
+        depth = 40,
+        num_heads = 16,
+        mlp_ratio = 6144.0 / 1408,
+        crop_pct = 0.9,
+        mean = VisionTransformer.ClipMean,
+        std = VisionTransformer.ClipStd,
     };
     private static readonly BeitConfig Tiny = Giant with
     {
-        embed_dim = 192, depth = 12, num_heads = 3, mlp_ratio = 4 * 2.0 / 3, swiglu_mlp = true, use_rot_pos_emb = true,
+        embed_dim = 192,
+        depth = 12,
+        num_heads = 3,
+        mlp_ratio = 4 * 2.0 / 3,
+        swiglu_mlp = true,
+        use_rot_pos_emb = true,
     };
     private static readonly BeitConfig Small = Tiny with { embed_dim = 384, num_heads = 6 };
     private static readonly BeitConfig Base = Tiny with { embed_dim = 768, num_heads = 12, qkv_fused = false, scale_mlp = true };

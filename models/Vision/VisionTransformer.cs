@@ -258,8 +258,17 @@ public sealed class VisionTransformer : IsotropicModel
     private static readonly VitConfig Shape150M = Base with { embed_dim = 896, depth = 18, num_heads = 14, mlp_ratio = 2.572, class_token = false, reg_tokens = 4, img_size = 256 };
     private static readonly VitConfig Shape150M2 = Base with
     {
-        embed_dim = 832, depth = 21, num_heads = 13, mlp_ratio = 34.0 / 13, init_values = 1e-5, qkv_bias = false,
-        class_token = false, reg_tokens = 1, global_pool = "avg", img_size = 256, crop_pct = 1,
+        embed_dim = 832,
+        depth = 21,
+        num_heads = 13,
+        mlp_ratio = 34.0 / 13,
+        init_values = 1e-5,
+        qkv_bias = false,
+        class_token = false,
+        reg_tokens = 1,
+        global_pool = "avg",
+        img_size = 256,
+        crop_pct = 1,
     };
     // The images of CLIP's training, and of what follows it.
     internal static readonly double[] ClipMean = [0.48145466, 0.4578275, 0.40821073];
@@ -330,8 +339,15 @@ public sealed class VisionTransformer : IsotropicModel
             ["flexivit_large"] = Flexi with { embed_dim = 1024, depth = 24, num_heads = 16 },
             ["vit_intern300m_patch14_448"] = new VitConfig
             {
-                embed_dim = 1024, depth = 24, num_heads = 16, patch_size = 14, img_size = 448, init_values = 0.1, final_norm = false,
-                dynamic_img_size = true, crop_pct = 1,
+                embed_dim = 1024,
+                depth = 24,
+                num_heads = 16,
+                patch_size = 14,
+                img_size = 448,
+                init_values = 0.1,
+                final_norm = false,
+                dynamic_img_size = true,
+                crop_pct = 1,
             },
         },
     };

@@ -268,7 +268,7 @@ internal sealed class Unpickler(Stream input, IPickleRules rules)
         if (pairs.Length % 2 != 0)
             throw new PickleException("its pickle has a key without a value");
         for (int i = 0; i < pairs.Length; i += 2)
-            dictionary.Set(pairs[i] is string or long or double or bool or BigInteger or byte[] or object[] ? pairs[i]!
+            dictionary.Set(pairs[i] is string or long or double or bool or BigInteger or byte[] or object[]? pairs[i]!
                 : throw new PickleException("its pickle has a key that cannot be one"), pairs[i + 1]);
     }
 
