@@ -13,7 +13,7 @@ internal static class CheckpointFiles
     // Debian's, which has python3-torch.
     private const string Python = "/usr/bin/python3";
 
-    private static readonly Lazy<bool> hasTorch = new(() => File.Exists(Python) && Exited("-c", "import torch, numpy") == 0);
+    private static readonly Lazy<bool> hasTorch = new(() => File.Exists(Python) && Run("-c", "import torch, numpy").Code == 0);
 
     public static string Folder { get; } = Path.Combine(AppContext.BaseDirectory, "Engine", "Checkpoints", "Files");
 
@@ -27,15 +27,16 @@ internal static class CheckpointFiles
     public static void RunPython(params string[] arguments)
     {
         Skip.IfNot(hasTorch.Value, $"needs {Python} with PyTorch (apt-get install python3-torch)");
-        Assert.Equal(0, Exited(arguments));
+        var (code, errors) = Run(arguments);
+        Assert.True(code == 0, errors);
     }
 
-    private static int Exited(params string[] arguments)
+    private static (int Code, string Errors) Run(params string[] arguments)
     {
         using var process = Process.Start(new ProcessStartInfo(Python, arguments) { RedirectStandardError = true })!;
         var errors = process.StandardError.ReadToEnd();
         process.WaitForExit();
-        return process.ExitCode == 0 ? 0 : throw new InvalidOperationException(errors);
+        return (process.ExitCode, errors);
     }
 
     /// <summary>The text with characters up to 255 as bytes.</summary>
