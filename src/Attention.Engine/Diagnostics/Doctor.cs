@@ -47,7 +47,7 @@ public static class Doctor
         catch (Exception e)
         {
             var cause = e is TypeInitializationException { InnerException: { } inner } ? inner : e;
-            return new Finding("libtorch", "not loaded", cause.Message, cause is UserError user ? user.Advice : "scripts/setup.sh --again");
+            return new Finding("libtorch", "not loaded", cause.Message, "scripts/setup.sh --again");
         }
     }
 

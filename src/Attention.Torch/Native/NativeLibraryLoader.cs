@@ -65,9 +65,12 @@ internal static partial class NativeLibraryLoader
     }
 
     // The loader lists every place it tried; the first line that names a cause says what is wrong.
+    private static readonly string[] causes =
+        ["cannot open shared object file", "undefined symbol", "version `", "file too short", "invalid ELF header", "wrong ELF class"];
+
     private static string Reason(string message) =>
         message.Split('\n').Select(line => line.Trim())
-            .FirstOrDefault(line => line.Contains("cannot open shared object file") || line.Contains("undefined symbol") || line.Contains("version `"))
+            .FirstOrDefault(line => causes.Any(line.Contains))
         ?? message.Split('\n')[0];
 
     // .NET's SetEnvironmentVariable does not reach native code on Linux; libc's setenv does.
