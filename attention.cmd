@@ -6,7 +6,7 @@ set DOTNET_NOLOGO=1
 set DOTNET_CLI_TELEMETRY_OPTOUT=1
 where dotnet >nul 2>nul || (
   echo error: the .NET 10 SDK is missing 1>&2
-  echo        Install it from https://dotnet.microsoft.com/download/dotnet/10.0 and run this again. 1>&2
+  echo hint: Install it from https://dotnet.microsoft.com/download/dotnet/10.0 and run this again. 1>&2
   exit /b 2
 )
 dotnet build "%~dp0src\Attention.Cli" -c Release -p:Torch=nuget -nologo --tl:off -v q -clp:ErrorsOnly 1>&2 || exit /b 1

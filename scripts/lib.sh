@@ -5,7 +5,7 @@ artifacts=$root/artifacts
 log=$artifacts/setup.log
 
 fail() { # fail CODE MESSAGE ADVICE
-  printf 'error: %s\n       %s\n' "$2" "$3" >&2
+  printf 'error: %s\nhint: %s\n' "$2" "$3" >&2
   exit "$1"
 }
 

@@ -31,7 +31,7 @@ build Attention.sln "" || give_up "error: the build failed"
 
 failed_checks=0
 dotnet format whitespace . --folder --verify-no-changes --exclude artifacts || {
-  echo "error: the format differs from .editorconfig; to mend it: dotnet format whitespace . --folder --exclude artifacts" >&2
+  printf "error: the format differs from .editorconfig\nhint: run: %s\n" "dotnet format whitespace . --folder --exclude artifacts" >&2
   failed_checks=1
 }
 

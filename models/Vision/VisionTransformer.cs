@@ -43,6 +43,10 @@ public sealed record VitConfig : ImageModelConfig
     public string act_layer { get; init; } = "gelu";
     /// <summary>Takes images of any size, and resamples the position embedding to fit.</summary>
     public bool dynamic_img_size { get; init; }
+    /// <summary>How linear layers begin: truncated normal (""), or Xavier with a zero head as in the JAX releases (jax).</summary>
+    public string weight_init { get; init; } = "";
+    /// <summary>How position embeddings begin: small random numbers (normal), or sines and cosines of row and column (sincos2d).</summary>
+    public string pos_init { get; init; } = "normal";
     public double pos_drop_rate { get; init; }
     public double proj_drop_rate { get; init; }
     public double attn_drop_rate { get; init; }
@@ -119,6 +123,10 @@ public sealed class VisionTransformer : IsotropicModel
             throw new UserError("global_pool 'token' needs a class token", "set class_token: true, or global_pool: avg");
         if (config.distilled && config.global_pool != "token")
             throw new UserError($"a distilled model reads its tokens, not global_pool '{config.global_pool}'", "set global_pool: token");
+        if (config.weight_init is not ("" or "jax"))
+            throw new UserError($"weight_init '{config.weight_init}' is not known", "choose \"\" (truncated normal) or jax");
+        if (config.pos_init is not ("normal" or "sincos2d"))
+            throw new UserError($"pos_init '{config.pos_init}' is not known", "choose normal or sincos2d");
         if (config.mlp_layer is not ("mlp" or "swiglu_packed"))
             throw new UserError($"mlp_layer '{config.mlp_layer}' is not known", "choose mlp or swiglu_packed");
         if (config.img_size < config.patch_size || config.img_size % config.patch_size != 0)
@@ -130,14 +138,44 @@ public sealed class VisionTransformer : IsotropicModel
     private void InitialiseWeights()
     {
         using var _ = no_grad();
-        nn.init.trunc_normal_(pos_embed, std: 0.02);
+        if (config.pos_init == "sincos2d")
+            pos_embed.copy_(PositionEmbedding.SinCos2d(patch_embed.grid_size, config.embed_dim, config.no_embed_class ? 0 : num_prefix_tokens));
+        else
+            nn.init.trunc_normal_(pos_embed, std: 0.02);
         if (cls_token is not null)
             nn.init.normal_(cls_token, std: 1e-6);
         if (dist_token is not null)
             nn.init.trunc_normal_(dist_token, std: 0.02);
         if (reg_token is not null)
             nn.init.normal_(reg_token, std: 1e-6);
-        Linears.Initialise(this);
+        if (config.weight_init == "jax")
+            InitialiseAsJax();
+        else
+            Linears.Initialise(this);
+    }
+
+    // As the JAX releases: Xavier for linear layers, a head of zeros, a LeCun normal for the patches.
+    private void InitialiseAsJax()
+    {
+        foreach (var (name, module) in named_modules())
+            switch (module)
+            {
+                case Linear linear:
+                    if (name.StartsWith("head", StringComparison.Ordinal))
+                        nn.init.zeros_(linear.weight);
+                    else
+                        nn.init.xavier_uniform_(linear.weight);
+                    if (linear.bias is not null && name.Contains("mlp", StringComparison.Ordinal))
+                        nn.init.normal_(linear.bias, std: 1e-6);
+                    else if (linear.bias is not null)
+                        nn.init.zeros_(linear.bias);
+                    break;
+                case Conv2d conv:
+                    nn.init.normal_(conv.weight, std: Math.Sqrt((double)conv.weight.shape[0] / conv.weight.numel()));
+                    if (conv.bias is not null)
+                        nn.init.zeros_(conv.bias);
+                    break;
+            }
     }
 
     public override void reset_classifier(int num_classes)

@@ -16,6 +16,7 @@ public static class CommandLine
         ["bench"] = "Measure speed and memory",
         ["config"] = "Show and check configurations",
         ["data"] = "Make and check data sets",
+        ["make"] = "Render sample data",
     };
 
     /// <summary>Runs the command on the calling thread, which thereby is the one that computes.</summary>

@@ -41,9 +41,6 @@ public struct SeededRandom
     /// <summary>True with the given probability.</summary>
     public bool Chance(double probability) => NextDouble() < probability;
 
-    /// <summary>Normally distributed with mean 0 and standard deviation 1 (Box and Muller 1958).</summary>
-    public double Normal() => Math.Sqrt(-2 * Math.Log(1 - NextDouble())) * Math.Cos(2 * Math.PI * NextDouble());
-
     /// <summary>Puts the items into random order (Fisher and Yates).</summary>
     public void Shuffle<T>(Span<T> items)
     {

@@ -51,9 +51,12 @@ namespace SixLabors.ImageSharp
         public static PngMetadata GetPngMetadata(this ImageMetadata source) => throw new NotSupportedException();
     }
 
-    public class ImageFormatException : Exception;
+    public readonly struct Size(int width, int height)
+    {
+        public int Width { get; } = width;
 
-    public sealed class ImageProcessingException : Exception;
+        public int Height { get; } = height;
+    }
 }
 
 namespace SixLabors.ImageSharp.Metadata
@@ -79,6 +82,18 @@ namespace SixLabors.ImageSharp.Formats
         public uint MaxFrames { get; init; }
 
         public bool SkipMetadata { get; init; }
+
+        public Size? TargetSize { get; init; }
+    }
+
+    public interface ISpecializedDecoderOptions
+    {
+        DecoderOptions GeneralOptions { get; init; }
+    }
+
+    public abstract class SpecializedImageDecoder<T> where T : ISpecializedDecoderOptions
+    {
+        public Image<TPixel> Decode<TPixel>(T options, Stream stream) where TPixel : unmanaged, IPixel<TPixel> => throw new NotSupportedException();
     }
 
     public class PixelTypeInfo
@@ -100,6 +115,25 @@ namespace SixLabors.ImageSharp.Formats.Jpeg
         Rgb = 6,
         Cmyk = 7,
         Ycck = 8,
+    }
+
+    public enum JpegDecoderResizeMode
+    {
+        Combined,
+        IdctOnly,
+        ScaleOnly,
+    }
+
+    public sealed class JpegDecoderOptions : ISpecializedDecoderOptions
+    {
+        public JpegDecoderResizeMode ResizeMode { get; init; }
+
+        public DecoderOptions GeneralOptions { get; init; } = new();
+    }
+
+    public sealed class JpegDecoder : SpecializedImageDecoder<JpegDecoderOptions>
+    {
+        public static JpegDecoder Instance => throw new NotSupportedException();
     }
 
     public sealed class JpegEncoder : IImageEncoder

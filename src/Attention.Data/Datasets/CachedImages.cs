@@ -1,22 +1,22 @@
-using Attention.Data.Transforms;
 using Attention.Torch;
 
-namespace Attention.Data.Datasets;
+namespace Attention.Data;
 
 /// <summary>
 /// Keeps decoded images in memory, three bytes per pixel, from their first use on. Images beyond the limit are decoded each
-/// time, as if there were no cache. Cached images are decoded at full size.
+/// time. All are decoded at full size, kept or not, so that a result does not depend on which ones fitted.
 /// </summary>
 /// <param name="images">Where they come from.</param>
-/// <param name="maxBytes">How much to keep.</param>
-public sealed class CachedImages(IImageDataset images, long maxBytes = 4L << 30) : IImageDataset
+/// <param name="maxBytes">How much to keep; by default a third of the memory that the process may use.</param>
+public sealed class CachedImages(IImageDataset images, long? maxBytes = null) : IImageDataset
 {
     private readonly Image?[] _kept = new Image?[images.Count];
+    private readonly long _limit = maxBytes ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 3;
     private long _bytes;
 
     public int Count => images.Count;
 
-    public IReadOnlyList<string> Classes => images.Classes;
+    public IReadOnlyList<string> ClassNames => images.ClassNames;
 
     /// <summary>Bytes of pixels that are kept.</summary>
     public long Bytes => Interlocked.Read(ref _bytes);
@@ -30,12 +30,9 @@ public sealed class CachedImages(IImageDataset images, long maxBytes = 4L << 30)
     {
         if (Volatile.Read(ref _kept[index]) is { } kept)
             return kept;
-        if (Interlocked.Read(ref _bytes) >= maxBytes)
-            return images.Load(index, scratch, minSide);
-
         var image = images.Load(index, scratch, static (_, _) => 0);
         long size = image.Pixels.Length;
-        if (Interlocked.Add(ref _bytes, size) > maxBytes)
+        if (Interlocked.Add(ref _bytes, size) > _limit)
         {
             Interlocked.Add(ref _bytes, -size);
             return image;

@@ -1,7 +1,6 @@
-using Attention.Data.Transforms;
 using Attention.Torch;
 
-namespace Attention.Data.Datasets;
+namespace Attention.Data;
 
 /// <summary>The shorter side that an image of the given full size has to keep when decoded; 0 asks for the full size.</summary>
 public delegate int MinSide(int width, int height);
@@ -12,7 +11,7 @@ public interface IImageDataset
     int Count { get; }
 
     /// <summary>The name of each label.</summary>
-    IReadOnlyList<string> Classes { get; }
+    IReadOnlyList<string> ClassNames { get; }
 
     /// <summary>The label of image <paramref name="index"/>, from 0.</summary>
     int LabelOf(int index);

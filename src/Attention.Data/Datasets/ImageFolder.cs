@@ -1,12 +1,11 @@
-using Attention.Data.Transforms;
 using Attention.Torch;
 using Microsoft.Win32.SafeHandles;
 
-namespace Attention.Data.Datasets;
+namespace Attention.Data;
 
 /// <summary>
 /// Images in one folder per class, <c>root/cat/1.jpg</c>, as torchvision's ImageFolder reads them: the classes are the folders'
-/// names in ordinal order; images may lie in folders below.
+/// names in ordinal order; images may lie in folders below. Names that begin with a dot are left out.
 /// </summary>
 public sealed class ImageFolder : IImageDataset
 {
@@ -24,29 +23,28 @@ public sealed class ImageFolder : IImageDataset
     public ImageFolder(string root, IReadOnlyList<string>? classes = null)
     {
         Root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(root));
-        const string layout = "put jpg, jpeg, png or webp files into one folder per class, such as";
-        string example = Path.Combine(Root, "cat", "1.jpg");
         if (!Directory.Exists(Root))
-            throw new UserError($"the image folder {Root} does not exist", $"{layout} {example}");
+            throw new UserError($"the image folder {Root} does not exist", $"{Layout}{OtherFolders}");
 
         string[] folders = [.. ListOf(Root, Directory.EnumerateDirectories)
             .Select(folder => Path.GetFileName(folder)).Where(name => !name.StartsWith('.')).Order(StringComparer.Ordinal)];
-        Classes = classes ?? folders;
-        var labels = Classes.Select((name, label) => (name, label)).ToDictionary(pair => pair.name, pair => pair.label);
+        ClassNames = classes ?? folders;
+        var labels = ClassNames.Select((name, label) => (name, label)).ToDictionary(pair => pair.name, pair => pair.label);
+        string real = Follow(Root);
         foreach (string name in folders)
         {
             var files = new List<string>();
-            Collect(Path.Combine(Root, name), files, []);
+            Collect(Path.Combine(Root, name), Follow(Path.Combine(real, name)), files, []);
             if (files.Count == 0)
                 continue;
             if (!labels.TryGetValue(name, out int label))
                 throw new UserError($"{Path.Combine(Root, name)} is a class that the training images do not have",
-                    $"rename or remove that folder; the classes are {Shorten(Classes)}");
+                    $"rename or remove that folder; the classes are {Shorten(ClassNames)}");
             files.Sort(StringComparer.Ordinal);
             _files.AddRange(files.Select(file => (file, label)));
         }
         if (_files.Count == 0)
-            throw new UserError($"no images in class folders below {Root}", $"{layout} {example}");
+            throw new UserError($"no images in class folders below {Root}", Layout);
     }
 
     /// <summary>The folder, as a full path.</summary>
@@ -54,7 +52,7 @@ public sealed class ImageFolder : IImageDataset
 
     public int Count => _files.Count;
 
-    public IReadOnlyList<string> Classes { get; }
+    public IReadOnlyList<string> ClassNames { get; }
 
     /// <summary>Folders that could not be listed, with the reason, and were left out.</summary>
     public IReadOnlyList<string> Unreadable => _unreadable;
@@ -76,7 +74,30 @@ public sealed class ImageFolder : IImageDataset
         }
         catch (Exception e) when (e is ImageError or IOException or UnauthorizedAccessException)
         {
-            throw new ImageError($"{path}: {e.Message}", e);
+            throw new ImageError($"{path}: {(Directory.Exists(path) ? "it is a folder, not a file" : e.Message)}", e);
+        }
+    }
+
+    // What is expected, and where data come from that the repository has a config for.
+    private string Layout
+    {
+        get
+        {
+            string layout = $"put jpg, jpeg, png or webp files into one folder per class, such as {Path.Combine(Root, "cat", "1.jpg")}";
+            return Root.Contains("cifar10", StringComparison.OrdinalIgnoreCase) ? $"{layout}; data/README.md says how to get CIFAR-10" : layout;
+        }
+    }
+
+    // Splits have many names: train, val, valid, test.
+    private string OtherFolders
+    {
+        get
+        {
+            string? above = Path.GetDirectoryName(Root);
+            string[] there = above is not null && Directory.Exists(above)
+                ? [.. ListOf(above, Directory.EnumerateDirectories).Select(folder => Path.GetFileName(folder)).Order(StringComparer.Ordinal)]
+                : [];
+            return there.Length is > 0 and <= 8 ? $"; the folders beside it are: {string.Join(", ", there)}" : "";
         }
     }
 
@@ -99,28 +120,28 @@ public sealed class ImageFolder : IImageDataset
         return scratch.File.AsSpan(0, done);
     }
 
-    /// <summary>Adds the images of a folder and of those below, each real folder once on a path, so that links cannot loop.</summary>
-    private void Collect(string folder, List<string> files, HashSet<string> above)
+    /// <summary>
+    /// Adds the images of a folder and of those below. A folder that is named like an image is added as one, so that it is
+    /// reported like other broken ones. No folder is entered from within itself, so that links cannot loop; to
+    /// know a folder by whatever way, its real path is followed beside the one by which it was reached.
+    /// </summary>
+    private void Collect(string folder, string real, List<string> files, HashSet<string> above)
     {
-        string real = new DirectoryInfo(folder) is { LinkTarget: not null } link && Resolve(link) is { } target ? target : folder;
         if (!above.Add(real))
             return;
-        files.AddRange(ListOf(folder, Directory.EnumerateFiles).Where(IsImage));
-        foreach (string below in ListOf(folder, Directory.EnumerateDirectories))
-            Collect(below, files, above);
+        files.AddRange(ListOf(folder, Directory.EnumerateFileSystemEntries).Where(IsImage));
+        foreach (string below in ListOf(folder, Directory.EnumerateDirectories).Where(below => !IsImage(below)))
+            Collect(below, Follow(Path.Combine(real, Path.GetFileName(below))), files, above);
         above.Remove(real);
     }
 
-    private static string? Resolve(DirectoryInfo link)
+    /// <summary>Where a link to a folder leads in the end; the path itself if it is none.</summary>
+    private static string Follow(string path)
     {
-        try
-        {
-            return link.ResolveLinkTarget(returnFinalTarget: true)?.FullName;
-        }
-        catch (IOException)
-        {
-            return null;
-        }
+        const int maxLinks = 40; // as many as the kernel follows
+        for (int i = 0; i < maxLinks && new DirectoryInfo(path).LinkTarget is { } target; i++)
+            path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target, Path.GetDirectoryName(path)!));
+        return path;
     }
 
     private static bool IsImage(string path) =>

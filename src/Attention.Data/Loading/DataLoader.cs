@@ -1,9 +1,7 @@
 using System.Diagnostics;
-using Attention.Data.Datasets;
-using Attention.Data.Transforms;
 using Attention.Torch;
 
-namespace Attention.Data.Loading;
+namespace Attention.Data;
 
 /// <summary>What happens to an image that cannot be read.</summary>
 public enum BrokenImages
@@ -30,13 +28,20 @@ public sealed record LoaderOptions
     /// <summary>The seed of order and augmentation.</summary>
     public long Seed { get; init; }
 
-    /// <summary>Threads that decode and transform; null for as many as there are cores.</summary>
+    /// <summary>
+    /// Threads that decode and transform; 0 for none: the consumer does the work when it asks for a batch. By default one where
+    /// images are kept in memory or there are at most 2 cores, which leaves the computation its own, else one less than there are
+    /// cores.
+    /// </summary>
     public int? Workers { get; init; }
 
     /// <summary>Batches that are prepared ahead.</summary>
-    public int Prefetch { get; init; } = 4;
+    public int Prefetch { get; init; } = 2;
 
     public BrokenImages Broken { get; init; } = BrokenImages.Replace;
+
+    /// <summary>How many broken images a run survives. By default a hundredth of the images, or 100 where that is more.</summary>
+    public int? MaxBroken { get; init; }
 }
 
 /// <summary>
@@ -46,20 +51,25 @@ public sealed record LoaderOptions
 /// <param name="dataset">The images.</param>
 /// <param name="transforms">What is done to each.</param>
 /// <param name="options">How batches are made.</param>
-/// <param name="warn">Told the first broken images by name; null for nobody. May be called from a worker.</param>
-public sealed class DataLoader(IImageDataset dataset, TransformPipeline transforms, LoaderOptions options, Action<string>? warn = null)
+/// <param name="warn">Told the first broken images by name, on the consumer's thread and in the order of the batches; null for nobody.</param>
+public sealed class DataLoader(IImageDataset dataset, TransformPipeline transforms, LoaderOptions options, Action<string>? warn = null) : IDisposable
 {
     // Apart from every index, which keys augmentation.
     private const long OrderKey = -1;
-    private readonly BrokenList _broken = new(warn);
+    private const int MaxDefaultWorkers = 16;
+    private readonly BrokenList _broken = new(dataset.Count, options.MaxBroken ?? Math.Max(100, dataset.Count / 100), warn);
     private readonly BufferPool _buffers = new();
     private (int Height, int Width)? _size = transforms.OutputSize;
 
     public IImageDataset Dataset => dataset;
 
-    public int BatchesPerEpoch => options.DropLast
+    public int StepsPerEpoch => options.DropLast
         ? dataset.Count / options.BatchSize
         : (dataset.Count + options.BatchSize - 1) / options.BatchSize;
+
+    /// <summary>Threads that decode and transform.</summary>
+    public int Workers { get; } = options.Workers
+        ?? (dataset is CachedImages || Environment.ProcessorCount <= 2 ? 1 : Math.Min(Environment.ProcessorCount - 1, MaxDefaultWorkers));
 
     /// <summary>How many images of the data set were found to be broken.</summary>
     public int BrokenCount => _broken.Count;
@@ -79,32 +89,39 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
     /// <summary>The batches of an epoch. Each has to be disposed; the workers end with the enumeration.</summary>
     /// <param name="epoch">Counts from 0.</param>
     /// <param name="firstBatch">Where to start within the epoch.</param>
-    /// <exception cref="UserError">Images differ in size after the transforms, or not one image of the data set can be read.</exception>
-    public IEnumerable<Batch> Epoch(int epoch, int firstBatch = 0)
+    /// <param name="cancellation">Ends the waiting for a batch.</param>
+    /// <exception cref="UserError">Images differ in size after the transforms, or too many of them are broken.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public IEnumerable<ImageBatch> Epoch(int epoch, int firstBatch = 0, CancellationToken cancellation = default)
     {
-        if (firstBatch >= BatchesPerEpoch)
+        if (firstBatch >= StepsPerEpoch)
             yield break;
         var size = _size ??= SizeOfFirst(epoch);
         using var run = new EpochRun(
-            Order(epoch), firstBatch, BatchesPerEpoch, options, size, dataset.LabelOf, _buffers,
-            (int index, ImageScratch scratch, Span<float> planes) => Fill(index, epoch, size, scratch, planes));
+            Order(epoch), firstBatch, StepsPerEpoch, options, size, dataset.LabelOf, _buffers,
+            (int index, ImageScratch scratch, Span<float> planes, List<BrokenImage> broken) => Fill(index, epoch, size, scratch, planes, broken),
+            Workers, cancellation);
         while (true)
         {
             long start = Stopwatch.GetTimestamp();
-            var batch = run.Next();
+            var batch = run.Next(out var broken);
             Waited += Stopwatch.GetElapsedTime(start);
+            _broken.Add(broken);
             if (batch is null)
                 break;
-            if (batch.Count > 0)
+            if (batch.Samples > 0)
                 yield return batch;
             else
                 batch.Dispose(); // all its images are broken
         }
     }
 
-    private int? Fill(int index, int epoch, (int Height, int Width) size, ImageScratch scratch, Span<float> planes)
+    /// <summary>Drops the buffers. Batches that are still in use keep theirs.</summary>
+    public void Dispose() => _buffers.Clear();
+
+    private int? Fill(int index, int epoch, (int Height, int Width) size, ImageScratch scratch, Span<float> planes, List<BrokenImage> broken)
     {
-        var image = Load(ref index, epoch, scratch, options.Broken);
+        var image = Load(ref index, epoch, scratch, options.Broken, broken);
         if (image is null)
             return null;
         if ((image.Height, image.Width) != size)
@@ -118,14 +135,19 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
     private (int, int) SizeOfFirst(int epoch)
     {
         int index = 0;
-        var image = Load(ref index, epoch, new ImageScratch(), BrokenImages.Replace)!;
-        return (image.Height, image.Width);
+        var broken = new List<BrokenImage>();
+        var image = Load(ref index, epoch, new ImageScratch(), BrokenImages.Replace, broken);
+        _broken.Add(broken);
+        return (image!.Height, image.Width);
     }
 
-    /// <summary>Loads and transforms an image; null or the next readable one, whose index is then given, if it is broken.</summary>
-    private Image? Load(ref int index, int epoch, ImageScratch scratch, BrokenImages policy)
+    /// <summary>
+    /// Loads and transforms an image; if it is broken, null or the next readable one, whose index is then given. Null as well
+    /// where so many are broken in a row that the run will end.
+    /// </summary>
+    private Image? Load(ref int index, int epoch, ImageScratch scratch, BrokenImages policy, List<BrokenImage> broken)
     {
-        for (int attempt = 0; attempt < dataset.Count; attempt++, index = (index + 1) % dataset.Count)
+        for (int attempt = 0; attempt <= Math.Min(_broken.Limit, dataset.Count - 1); attempt++, index = (index + 1) % dataset.Count)
         {
             if (!_broken.Has(index))
             {
@@ -135,13 +157,13 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
                 }
                 catch (ImageError e)
                 {
-                    _broken.Add(index, e);
+                    broken.Add(new BrokenImage(index, e.Message));
                 }
             }
             if (policy == BrokenImages.Skip)
                 return null;
         }
-        throw new UserError($"not one of {dataset.Count} images can be read; {_broken.First}", "check the files and their permissions");
+        return null;
     }
 
     private Image Transformed(int index, int epoch, ImageScratch scratch)

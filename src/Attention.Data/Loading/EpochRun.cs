@@ -1,14 +1,16 @@
 using System.Runtime.ExceptionServices;
-using Attention.Data.Transforms;
 
-namespace Attention.Data.Loading;
+namespace Attention.Data;
 
-/// <summary>Writes the image of an index as (3, H, W); returns the index of the image that was taken, null for none.</summary>
-internal delegate int? FillSample(int index, ImageScratch scratch, Span<float> planes);
+/// <summary>
+/// Writes the image of an index as (3, H, W); returns the index of the image that was taken, null for none. Lists the images
+/// that turned out to be broken.
+/// </summary>
+internal delegate int? FillSample(int index, ImageScratch scratch, Span<float> planes, List<BrokenImage> broken);
 
 /// <summary>
 /// One pass over the data. Workers claim samples in order, a few at a time, and fill the batch that each belongs to; a batch is
-/// open while it is at most Prefetch batches ahead of the consumer.
+/// open while it is at most Prefetch batches ahead of the consumer. Without workers the consumer fills its batches itself.
 /// </summary>
 internal sealed class EpochRun : IDisposable
 {
@@ -24,6 +26,9 @@ internal sealed class EpochRun : IDisposable
     private readonly FillSample _fill;
     private readonly Dictionary<int, OpenBatch> _open = [];
     private readonly Thread[] _workers;
+    private readonly ImageScratch? _ownScratch;
+    private readonly CancellationToken _cancellation;
+    private readonly CancellationTokenRegistration _wakeUp;
 
     // What the lock guards, with the open batches.
     private int _nextSample, _nextBatch;
@@ -32,34 +37,52 @@ internal sealed class EpochRun : IDisposable
 
     public EpochRun(
         int[] order, int firstBatch, int batches, LoaderOptions options, (int Height, int Width) size,
-        Func<int, int> labelOf, BufferPool buffers, FillSample fill)
+        Func<int, int> labelOf, BufferPool buffers, FillSample fill, int workers, CancellationToken cancellation)
     {
-        (_order, _batches, _batchSize, _prefetch) = (order, batches, options.BatchSize, Math.Max(1, options.Prefetch));
+        (_order, _batches, _batchSize) = (order, batches, options.BatchSize);
+        // Small batches must not leave many workers without a sample to claim.
+        _prefetch = workers == 0 ? 1 : Math.Max(options.Prefetch, 1 + (2 * workers * Claim + _batchSize - 1) / _batchSize);
         (_size, _planes) = (size, 3 * size.Height * size.Width);
         (_labelOf, _buffers, _fill) = (labelOf, buffers, fill);
         (_nextBatch, _nextSample) = (firstBatch, firstBatch * _batchSize);
-        int workers = Math.Max(1, options.Workers ?? Environment.ProcessorCount);
+        _cancellation = cancellation;
+        _wakeUp = cancellation.Register(() =>
+        {
+            lock (_lock)
+                Monitor.PulseAll(_lock);
+        });
+        _ownScratch = workers == 0 ? new ImageScratch() : null;
         _workers = [.. Enumerable.Range(0, workers).Select(i => new Thread(Work) { IsBackground = true, Name = $"data {i}" })];
         foreach (var worker in _workers)
             worker.Start();
     }
 
     /// <summary>The next batch, or null after the last one.</summary>
-    public Batch? Next()
+    /// <param name="broken">The broken images that were met in it, in its order.</param>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public ImageBatch? Next(out IReadOnlyList<BrokenImage> broken)
     {
-        OpenBatch done;
+        broken = [];
+        _cancellation.ThrowIfCancellationRequested();
+        if (_nextBatch >= _batches)
+            return null;
+        if (_ownScratch is not null)
+            while (!(_open.TryGetValue(_nextBatch, out var own) && own.Left == 0) && TryClaim(out var batch, out int from, out int to))
+                Fill(batch, from, to, _ownScratch);
+
+        OpenBatch? done;
         lock (_lock)
         {
-            if (_nextBatch >= _batches)
-                return null;
-            while (!_open.TryGetValue(_nextBatch, out done!) || done.Left > 0)
+            while (!_open.TryGetValue(_nextBatch, out done) || done.Left > 0)
             {
                 _failure?.Throw();
+                _cancellation.ThrowIfCancellationRequested();
                 Monitor.Wait(_lock);
             }
             _open.Remove(_nextBatch++);
             Monitor.PulseAll(_lock);
         }
+        broken = [.. done.Broken.OrderBy(pair => pair.Key).SelectMany(pair => pair.Value)];
         return Collate(done);
     }
 
@@ -73,6 +96,7 @@ internal sealed class EpochRun : IDisposable
         }
         foreach (var worker in _workers)
             worker.Join();
+        _wakeUp.Dispose();
         foreach (var batch in _open.Values)
             _buffers.GiveBack(batch.Images);
     }
@@ -83,16 +107,7 @@ internal sealed class EpochRun : IDisposable
         {
             var scratch = new ImageScratch();
             while (TryClaim(out var batch, out int from, out int to))
-            {
-                for (int i = from; i < to; i++)
-                    batch.Taken[i] = _fill(_order[batch.First + i], scratch, batch.Images.AsSpan(i * _planes, _planes));
-                lock (_lock)
-                {
-                    batch.Left -= to - from;
-                    if (batch.Left == 0)
-                        Monitor.PulseAll(_lock);
-                }
-            }
+                Fill(batch, from, to, scratch);
         }
         catch (Exception e)
         {
@@ -101,6 +116,21 @@ internal sealed class EpochRun : IDisposable
                 _failure ??= ExceptionDispatchInfo.Capture(e);
                 Monitor.PulseAll(_lock);
             }
+        }
+    }
+
+    private void Fill(OpenBatch batch, int from, int to, ImageScratch scratch)
+    {
+        var broken = new List<BrokenImage>();
+        for (int i = from; i < to; i++)
+            batch.Taken[i] = _fill(_order[batch.First + i], scratch, batch.Images.AsSpan(i * _planes, _planes), broken);
+        lock (_lock)
+        {
+            if (broken.Count > 0)
+                batch.Broken.Add(from, broken);
+            batch.Left -= to - from;
+            if (batch.Left == 0)
+                Monitor.PulseAll(_lock);
         }
     }
 
@@ -133,7 +163,7 @@ internal sealed class EpochRun : IDisposable
     }
 
     /// <summary>Closes the gaps of images that were left out.</summary>
-    private Batch Collate(OpenBatch done)
+    private ImageBatch Collate(OpenBatch done)
     {
         int count = 0;
         for (int i = 0; i < done.Taken.Length; i++)
@@ -144,7 +174,7 @@ internal sealed class EpochRun : IDisposable
                 done.Taken[count++] = index;
             }
         int[] indices = [.. done.Taken.Take(count).Select(index => index!.Value)];
-        return new Batch(done.Images, indices, [.. indices.Select(index => (long)_labelOf(index))], _size, _buffers);
+        return new ImageBatch(done.Images, indices, [.. indices.Select(index => (long)_labelOf(index))], _size, _buffers);
     }
 
     private sealed class OpenBatch(int first, int count, float[] images)
@@ -156,6 +186,9 @@ internal sealed class EpochRun : IDisposable
 
         /// <summary>The image that was taken for each sample.</summary>
         public int?[] Taken { get; } = new int?[count];
+
+        /// <summary>Broken images by the first sample of the claim that met them.</summary>
+        public Dictionary<int, List<BrokenImage>> Broken { get; } = [];
 
         /// <summary>Samples that are not filled yet.</summary>
         public int Left { get; set; } = count;

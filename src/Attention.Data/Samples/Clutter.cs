@@ -8,7 +8,7 @@ internal static class Clutter
     /// <summary>Paints the ground and returns its mean colour.</summary>
     public static Vector3 PaintGround(Canvas canvas, ref SeededRandom random)
     {
-        var color = Paints.DarkColor(0.55f, ref random);
+        var color = Paints.DarkColor(0.45f, ref random);
         var second = Vector3.Lerp(color, Paints.Color(ref random), random.Uniform(0.08f, 0.35f));
         float size = Math.Max(canvas.Width, canvas.Height);
         var center = new Vector2(random.Uniform(0f, canvas.Width), random.Uniform(0f, canvas.Height));

@@ -87,10 +87,15 @@ internal static class Paints
     public static Vector3 LighterColor(Vector3 other, float contrast, ref SeededRandom random)
     {
         float darkest = Luma(other) + contrast;
-        var color = Color(ref random);
-        float luma = Luma(color);
+        Vector3 color = default;
+        for (int attempt = 0; attempt < 12; attempt++)
+        {
+            color = Color(ref random);
+            if (Luma(color) >= darkest)
+                return color;
+        }
         // Mixing with white raises the luma linearly.
-        return luma < darkest ? Vector3.Lerp(color, Vector3.One, (random.Uniform(darkest, 1f) - luma) / (1 - luma)) : color;
+        return Vector3.Lerp(color, Vector3.One, (random.Uniform(darkest, 1f) - Luma(color)) / (1 - Luma(color)));
     }
 
     /// <summary>A random texture of two colours: flat, a gradient, stripes, a checkerboard, dots or clouds.</summary>
@@ -105,29 +110,33 @@ internal static class Paints
         var across = Outlines.Direction(angle) / scale;
         var along = new Vector2(-across.Y, across.X);
         long seed = (long)random.NextBits();
-        return random.Next(7) switch
+        // Where a point is in the pattern, in units of scale.
+        Vector2 In(float x, float y) => new(Vector2.Dot(new(x, y), across) + phase, Vector2.Dot(new(x, y), along) + phase);
+        Func<float, float, float> mix = random.Next(7) switch
         {
-            0 => (_, _) => a,
-            1 => (x, y) => Vector3.Lerp(a, b, Math.Clamp(0.5f + Vector2.Dot(new Vector2(x, y) - center, across) * scale / extent, 0, 1)),
-            2 => (x, y) => Vector3.Lerp(a, b, Math.Clamp(2 * Vector2.Distance(new(x, y), center) / extent, 0, 1)),
-            3 => (x, y) => Vector3.Lerp(a, b, Edge(Vector2.Dot(new(x, y), across) + phase, scale)),
-            4 => (x, y) =>
-            {
-                float u = Edge(Vector2.Dot(new(x, y), across) + phase, scale), v = Edge(Vector2.Dot(new(x, y), along) + phase, scale);
-                return Vector3.Lerp(a, b, u + v - 2 * u * v);
-            },
-            5 => (x, y) =>
-            {
-                float u = Vector2.Dot(new(x, y), across) + phase, v = Vector2.Dot(new(x, y), along) + phase;
-                var fromDot = new Vector2(u - MathF.Round(u), v - MathF.Round(v));
-                return Vector3.Lerp(b, a, Math.Clamp((fromDot.Length() - 0.3f) * scale + 0.5f, 0, 1));
-            },
-            _ => (x, y) => Vector3.Lerp(a, b, Clouds(seed, x / scale, y / scale)),
+            0 => (_, _) => 0,
+            1 => (x, y) => 0.5f + Vector2.Dot(new Vector2(x, y) - center, across) * scale / extent,
+            2 => (x, y) => 2 * Vector2.Distance(new(x, y), center) / extent,
+            3 => (x, y) => Stripe(In(x, y).X, scale),
+            4 => (x, y) => Checker(In(x, y), scale),
+            5 => (x, y) => Dot(In(x, y), scale),
+            _ => (x, y) => Clouds(seed, x / scale, y / scale),
         };
+        return (x, y) => Vector3.Lerp(a, b, Math.Clamp(mix(x, y), 0, 1));
     }
 
+    private static float Checker(Vector2 at, float scale)
+    {
+        float u = Stripe(at.X, scale), v = Stripe(at.Y, scale);
+        return u + v - 2 * u * v;
+    }
+
+    /// <summary>1 within 0.3 of a point of the grid, with a border one pixel wide.</summary>
+    private static float Dot(Vector2 at, float scale) =>
+        (0.3f - new Vector2(at.X - MathF.Round(at.X), at.Y - MathF.Round(at.Y)).Length()) * scale + 0.5f;
+
     /// <summary>0 and 1 in turns of length 1, with a border one pixel wide.</summary>
-    private static float Edge(float position, float scale)
+    private static float Stripe(float position, float scale)
     {
         float inPeriod = position - 2 * MathF.Floor(position / 2);
         float distance = inPeriod < 1 ? Math.Min(inPeriod, 1 - inPeriod) : -Math.Min(inPeriod - 1, 2 - inPeriod);

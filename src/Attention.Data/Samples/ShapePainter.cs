@@ -23,14 +23,14 @@ internal static class ShapePainter
         var outline = Outlines.Place(Outlines.Of(name, ref random), center, radius, random.Uniform(-MaxTurn, MaxTurn));
         Paint(canvas, coverage, outline, center, radius, ground, ref random);
 
-        if (random.Chance(0.4))
+        if (random.Chance(0.3))
             Clutter.PaintDebris(canvas, coverage, ground, 0, random.Between(1, 2), size, ref random);
-        canvas.Expose(random.Uniform(0f, 0.05f), ref random);
+        canvas.Expose(random.Uniform(0f, 0.04f), ref random);
         return canvas.ToImage();
     }
 
-    /// <summary>Paints contours with a texture that stands out from the ground, and returns their coverage.</summary>
-    public static ReadOnlySpan<float> Paint(
+    /// <summary>Paints contours with a texture that stands out from the ground.</summary>
+    public static void Paint(
         Canvas canvas, Coverage coverage, Vector2[][] outline, Vector2 center, float radius, Vector3 ground, ref SeededRandom random)
     {
         if (random.Chance(0.35))
@@ -40,11 +40,9 @@ internal static class ShapePainter
             canvas.Fill(coverage.Fill(shadow), (_, _) => Vector3.Zero, 0.35f);
         }
         // Both colours of the texture are lighter than the ground, so that its pattern does not dissolve the outline.
-        var color = Paints.LighterColor(ground, 0.28f, ref random);
-        var second = Vector3.Lerp(color, Paints.LighterColor(ground, 0.28f, ref random), random.Uniform(0.15f, 0.6f));
+        var color = Paints.LighterColor(ground, 0.3f, ref random);
+        var second = Vector3.Lerp(color, Paints.LighterColor(ground, 0.3f, ref random), random.Uniform(0.1f, 0.5f));
         var texture = Paints.Texture(color, second, radius * random.Uniform(0.14f, 0.4f), radius * 2, center, ref random);
-        var filled = coverage.Fill(outline);
-        canvas.Fill(filled, texture);
-        return filled;
+        canvas.Fill(coverage.Fill(outline), texture);
     }
 }

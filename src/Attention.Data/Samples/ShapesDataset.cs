@@ -30,7 +30,7 @@ public sealed record ShapesOptions
 public static class ShapesDataset
 {
     // Raise it whenever a change alters the images.
-    private const int Version = 1;
+    private const int Version = 2;
 
     /// <summary>The names of the classes, sorted, which are the names of their folders.</summary>
     public static IReadOnlyList<string> Classes => Outlines.Names;

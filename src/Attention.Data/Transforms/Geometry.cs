@@ -1,6 +1,6 @@
 using Attention.Torch;
 
-namespace Attention.Data.Transforms;
+namespace Attention.Data;
 
 /// <summary>Resizes so that the shorter side has the given length (torchvision's <c>Resize(size)</c>).</summary>
 public sealed class Resize(int size, Interpolation interpolation = Interpolation.Bilinear) : ImageTransform
@@ -39,6 +39,19 @@ public sealed class Squash(int height, int width, Interpolation interpolation = 
     public override (int Height, int Width)? SizeAfter((int Height, int Width)? before) => (height, width);
 }
 
+/// <summary>Cuts a fixed part; what lies outside of the image is black (torchvision's <c>crop</c>).</summary>
+public sealed class Crop(int top, int left, int height, int width) : ImageTransform
+{
+    public override Image Apply(Image input, ImageScratch scratch, ref SeededRandom random)
+    {
+        var output = scratch.Take(width, height);
+        Crops.Copy(input, left, top, output);
+        return output;
+    }
+
+    public override (int Height, int Width)? SizeAfter((int Height, int Width)? before) => (height, width);
+}
+
 /// <summary>Cuts the middle, after padding what is smaller with black (torchvision's <c>CenterCrop</c>).</summary>
 public sealed class CenterCrop(int size) : ImageTransform
 {
@@ -60,7 +73,7 @@ public sealed class CenterCrop(int size) : ImageTransform
 /// Pads with black on all sides, then cuts the given size at a random place: the usual augmentation of CIFAR
 /// (torchvision's <c>RandomCrop(size, padding)</c>).
 /// </summary>
-public sealed class RandomCrop(int size, int padding = 0) : ImageTransform
+public sealed class PadCrop(int size, int padding = 4) : ImageTransform
 {
     public override Image Apply(Image input, ImageScratch scratch, ref SeededRandom random)
     {
@@ -80,16 +93,18 @@ public sealed class RandomCrop(int size, int padding = 0) : ImageTransform
 }
 
 /// <summary>
-/// Cuts a random part of the image, of min_area to max_area of its area and of an aspect ratio of 3/4 to 4/3, and resizes it to
-/// a square (Szegedy et al. 2015; torchvision's <c>RandomResizedCrop</c>).
+/// Cuts a random part of the image and resizes it to a square (Szegedy et al., arXiv:1409.4842; torchvision's
+/// <c>RandomResizedCrop</c>).
 /// </summary>
+/// <param name="size">Height and width of the result.</param>
+/// <param name="scale">The part's share of the image's area, from and to; torchvision's (0.08, 1) by default.</param>
+/// <param name="ratio">The part's width over its height, from and to, uniform in the logarithm; (3/4, 4/3) by default.</param>
+/// <param name="interpolation">How it is resized.</param>
 public sealed class RandomResizedCrop(
-    int size, double minArea = 0.08, double maxArea = 1, Interpolation interpolation = Interpolation.Bilinear) : ImageTransform
+    int size, (double Low, double High)? scale = null, (double Low, double High)? ratio = null, Interpolation interpolation = Interpolation.Bilinear) : ImageTransform
 {
-    private const double MaxAspect = 4.0 / 3;
-    private readonly double _minArea = minArea <= maxArea && maxArea > 0
-        ? minArea
-        : throw new ArgumentException(FormattableString.Invariant($"min_area {minArea} and max_area {maxArea} leave no area to draw"));
+    private readonly (double Low, double High) _scale = scale ?? (0.08, 1);
+    private readonly (double Low, double High) _ratio = ratio ?? (3.0 / 4, 4.0 / 3);
 
     public override Image Apply(Image input, ImageScratch scratch, ref SeededRandom random)
     {
@@ -112,14 +127,15 @@ public sealed class RandomResizedCrop(
     {
         for (int attempt = 0; attempt < 10; attempt++)
         {
-            double area = (double)width * height * random.Uniform(_minArea, maxArea);
-            double aspect = Math.Exp(random.Uniform(-Math.Log(MaxAspect), Math.Log(MaxAspect)));
+            double area = (double)width * height * random.Uniform(_scale.Low, _scale.High);
+            double aspect = Math.Exp(random.Uniform(Math.Log(_ratio.Low), Math.Log(_ratio.High)));
             int w = (int)Math.Round(Math.Sqrt(area * aspect)), h = (int)Math.Round(Math.Sqrt(area / aspect));
             if (w > 0 && w <= width && h > 0 && h <= height)
                 return (random.Between(0, width - w), random.Between(0, height - h), w, h);
         }
         // Very long images: the middle, as much of it as the aspect ratio allows.
-        int wide = Math.Min(width, (int)Math.Round(height * MaxAspect)), tall = Math.Min(height, (int)Math.Round(width * MaxAspect));
+        double aspectKept = Math.Clamp((double)width / height, _ratio.Low, _ratio.High);
+        int wide = Math.Clamp((int)Math.Round(height * aspectKept), 1, width), tall = Math.Clamp((int)Math.Round(width / aspectKept), 1, height);
         return ((width - wide) / 2, (height - tall) / 2, wide, tall);
     }
 }
@@ -139,6 +155,20 @@ public sealed class HorizontalFlip(double probability = 0.5) : ImageTransform
             for (int left = 0, right = from.Length - 3; right >= 0; left += 3, right -= 3)
                 (to[right], to[right + 1], to[right + 2]) = (from[left], from[left + 1], from[left + 2]);
         }
+        return output;
+    }
+}
+
+/// <summary>Mirrors top and bottom with the given probability.</summary>
+public sealed class VerticalFlip(double probability = 0.5) : ImageTransform
+{
+    public override Image Apply(Image input, ImageScratch scratch, ref SeededRandom random)
+    {
+        if (!random.Chance(probability))
+            return input;
+        var output = scratch.Take(input.Width, input.Height);
+        for (int y = 0; y < input.Height; y++)
+            input.Row(y).CopyTo(output.Row(input.Height - 1 - y));
         return output;
     }
 }

@@ -1,6 +1,6 @@
 using Attention.Torch;
 
-namespace Attention.Data.Transforms;
+namespace Attention.Data;
 
 /// <summary>One step from a decoded image to the model's input, on bytes. Steps hold no state and serve all threads.</summary>
 public abstract class ImageTransform

@@ -1,6 +1,6 @@
 using Attention.Torch;
 
-namespace Attention.Data.Transforms;
+namespace Attention.Data;
 
 /// <summary>The last step: bytes to floats in planes, (H, W, 3) to (3, H, W), each channel as (value / 255 - mean) / std.</summary>
 public sealed class Normalize
@@ -29,6 +29,10 @@ public sealed class Normalize
 
     /// <summary>No change of scale: values in [0, 1].</summary>
     public static Normalize Unit { get; } = new([0, 0, 0], [1, 1, 1]);
+
+    /// <summary>Known constants by the name that stands for them in a line of transforms.</summary>
+    public static IReadOnlyDictionary<string, Normalize> Named { get; } =
+        new Dictionary<string, Normalize> { ["imagenet"] = ImageNet, ["half"] = Half, ["cifar10"] = Cifar10, ["unit"] = Unit };
 
     public IReadOnlyList<float> Mean { get; }
 

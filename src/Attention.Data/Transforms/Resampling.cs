@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Attention.Torch;
 
-namespace Attention.Data.Transforms;
+namespace Attention.Data;
 
 /// <summary>How pixels between the given ones are computed.</summary>
 public enum Interpolation

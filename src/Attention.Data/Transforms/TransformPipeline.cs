@@ -1,10 +1,10 @@
 using Attention.Torch;
 
-namespace Attention.Data.Transforms;
+namespace Attention.Data;
 
 /// <summary>
-/// The steps from a decoded image to the model's input. Written as one line, <c>random_resized_crop(224)|hflip</c>, with the
-/// steps that <see cref="TransformCatalogue"/> lists; <c>normalize</c> may stand at the end, and is ImageNet's where it does not.
+/// The steps from a decoded image to the model's input, written as one line: <c>random_resized_crop(224, scale=(0.35, 1))|hflip</c>.
+/// An argument is given by its place or by its name. <c>normalize</c> may stand at the end, and is ImageNet's where it does not.
 /// </summary>
 public sealed class TransformPipeline(IReadOnlyList<ImageTransform> steps, Normalize normalize, string text)
 {
@@ -16,9 +16,33 @@ public sealed class TransformPipeline(IReadOnlyList<ImageTransform> steps, Norma
     public (int Height, int Width)? OutputSize { get; } =
         steps.Aggregate(((int Height, int Width)?)null, (size, step) => step.SizeAfter(size));
 
+    /// <summary>Every step with its arguments and their defaults, as in <c>resize(size, interpolation=bilinear)</c>.</summary>
+    public static IReadOnlyList<string> Signatures { get; } = [.. TransformSyntax.All.Select(syntax => syntax.Signature)];
+
     /// <summary>Reads the one-line form.</summary>
-    /// <exception cref="UserError">The line has a step or a value that is unknown, missing or out of range; the message says which.</exception>
-    public static TransformPipeline Parse(string line) => TransformParser.Parse(line);
+    /// <exception cref="UserError">A step or argument is unknown, missing or out of range; the message gives its column.</exception>
+    public static TransformPipeline Parse(string line)
+    {
+        var calls = TransformLine.Parse(line);
+        object[] steps = [.. calls.Select(call => TransformSyntax.Make(line, call))];
+        int last = Array.FindIndex(steps, step => step is Normalize);
+        if (last >= 0 && last < steps.Length - 1)
+            throw TransformLine.Error(line, calls[last + 1].Position, $"'{calls[last + 1].Name}' follows 'normalize'", "put 'normalize' at the end, once");
+        return new TransformPipeline([.. steps.OfType<ImageTransform>()], steps.LastOrDefault() as Normalize ?? Normalize.ImageNet, line);
+    }
+
+    /// <summary>The usual augmentation: parts of random area and aspect ratio, and mirror images.</summary>
+    /// <param name="imageSize">Height and width of the result.</param>
+    /// <param name="interpolation">How parts are resized.</param>
+    public static TransformPipeline Training(int imageSize, Interpolation interpolation = Interpolation.Bilinear) =>
+        Parse($"random_resized_crop({imageSize}, interpolation={Word(interpolation)})|hflip");
+
+    /// <summary>The usual preparation for measuring: the middle of the image.</summary>
+    /// <param name="imageSize">Height and width of the result.</param>
+    /// <param name="cropPct">The part of the resized image's shorter side that is kept.</param>
+    /// <param name="interpolation">How the image is resized.</param>
+    public static TransformPipeline Evaluation(int imageSize, double cropPct = 0.875, Interpolation interpolation = Interpolation.Bicubic) =>
+        Parse($"resize({(int)Math.Floor(imageSize / cropPct)}, {Word(interpolation)})|center_crop({imageSize})");
 
     /// <summary>Applies all steps but <see cref="Normalize"/>. The result may be the input itself.</summary>
     public Image Apply(Image image, ImageScratch scratch, ref SeededRandom random)
@@ -32,4 +56,6 @@ public sealed class TransformPipeline(IReadOnlyList<ImageTransform> steps, Norma
     public int MinSide(int width, int height, SeededRandom random) => Steps.Count > 0 ? Steps[0].MinSide(width, height, random) : 0;
 
     public override string ToString() => text;
+
+    private static string Word(Interpolation interpolation) => interpolation.ToString().ToLowerInvariant();
 }

@@ -81,16 +81,11 @@ public static class Checkpoint
     private static void LoadModel(string folder, CheckpointManifest manifest, nn.Module model)
     {
         using var file = SafeTensors.Open(Checked(folder, manifest, ModelFile));
-        using var scope = NewDisposeScope();
-        using var _ = no_grad();
         foreach (var (name, tensor) in model.state_dict())
         {
             if (!file.Contains(name))
                 throw new UserError($"checkpoint '{folder}' has no tensor '{name}'", $"it was made for {manifest.model}: use the config of its run");
-            if (!file.Entry(name).Shape.AsSpan().SequenceEqual(tensor.shape))
-                throw new UserError($"'{name}' is ({string.Join(", ", tensor.shape)}) in the model and ({string.Join(", ", file.Entry(name).Shape)}) in checkpoint '{folder}'",
-                    "use the config of the checkpoint's run");
-            tensor.copy_(file.Read(name));
+            file.CopyTo(name, tensor);
         }
     }
 

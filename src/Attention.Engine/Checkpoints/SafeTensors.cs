@@ -1,25 +1,18 @@
 using System.Buffers.Binary;
-using System.IO.MemoryMappedFiles;
+using System.Globalization;
 using System.Text.Json;
+using Attention.Engine.Runs;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Attention.Engine.Checkpoints;
 
-/// <summary>One tensor of a safetensors file.</summary>
-/// <param name="Name">Its key.</param>
-/// <param name="Type">Type of its elements.</param>
-/// <param name="Shape">Its shape.</param>
-/// <param name="Begin">First byte, from the end of the header.</param>
-/// <param name="End">Byte after the last.</param>
-public sealed record SafeTensorEntry(string Name, ScalarType Type, long[] Shape, long Begin, long End);
-
 /// <summary>
 /// Files of tensors by name: eight bytes of header length, a JSON header, then the tensors' bytes without gaps.
-/// Reading maps the file, so that a tensor's bytes are touched only when it is read.
+/// Opening reads the header alone; a tensor's bytes are touched only when it is read.
 /// Format: Hugging Face, safetensors.
 /// </summary>
-public sealed class SafeTensors : IDisposable
+public sealed class SafeTensors : CheckpointReader
 {
     /// <summary>The format's own limit for the header.</summary>
     private const long MaxHeader = 100_000_000;
@@ -31,56 +24,43 @@ public sealed class SafeTensors : IDisposable
         ("F32", ScalarType.Float32), ("F64", ScalarType.Float64), ("C64", ScalarType.ComplexFloat32),
     ];
 
-    private readonly string path;
-    private readonly MemoryMappedFile map;
-    private readonly MemoryMappedViewAccessor view;
+    private readonly ByteSource source;
     private readonly long dataStart;
-    private readonly Dictionary<string, SafeTensorEntry> entries = [];
 
-    private SafeTensors(string path)
+    private SafeTensors(ByteSource source) : base(source.Path)
     {
-        this.path = path;
-        long length = new FileInfo(path).Length;
-        if (length < 8)
-            throw Broken($"{length} bytes are too few for a header");
-        map = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
-        view = map.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
+        this.source = source;
+        if (source.Length < 8)
+            throw Broken($"{source.Length} bytes are too few for a header");
+        ulong header = BinaryPrimitives.ReadUInt64LittleEndian(source.Read(0, 8));
+        if (header > MaxHeader)
+            throw Broken($"a header of {header} bytes is over the limit of {MaxHeader}");
+        dataStart = 8 + (long)header;
+        if (dataStart > source.Length)
+            throw Broken($"the header says {header} bytes, the file has {source.Length - 8} after it");
+        ReadHeader(source.Read(8, (int)header), source.Length - dataStart);
+    }
+
+    public override string Format => "safetensors";
+
+    /// <summary>Opens a file and checks its header.</summary>
+    /// <exception cref="UserError">The file is missing, cut or not of the format.</exception>
+    public static SafeTensors Open(string path)
+    {
+        var source = ByteSource.Open(path);
         try
         {
-            ulong header = view.ReadUInt64(0);
-            if (header > MaxHeader)
-                throw Broken($"a header of {header} bytes is over the limit of {MaxHeader}");
-            dataStart = 8 + (long)header;
-            if (dataStart > length)
-                throw Broken($"the header says {header} bytes, the file has {length - 8} after it");
-            var json = new byte[header];
-            view.ReadArray(8, json, 0, json.Length);
-            ReadHeader(json, length - dataStart);
+            return new SafeTensors(source);
         }
         catch
         {
-            Dispose();
+            source.Dispose();
             throw;
         }
     }
 
-    /// <summary>The tensors, in the order of their bytes.</summary>
-    public IEnumerable<SafeTensorEntry> Entries => entries.Values.OrderBy(entry => entry.Begin);
-
-    /// <summary>Free text that the file carries.</summary>
-    public IReadOnlyDictionary<string, string> Metadata { get; private set; } = new Dictionary<string, string>();
-
-    /// <summary>Maps a file and checks its header.</summary>
-    /// <exception cref="UserError">The file is missing, cut or not of the format.</exception>
-    public static SafeTensors Open(string path)
-    {
-        if (!File.Exists(path))
-            throw new UserError($"there is no checkpoint '{path}'", "check the path");
-        return new SafeTensors(path);
-    }
-
-    private UserError Broken(string what) =>
-        new($"'{path}' is not a whole safetensors file: {what}", "copy or download it again");
+    private protected override UserError Broken(string what) =>
+        new($"'{Path}' is not a whole safetensors file: {what}", "copy or download it again");
 
     private void ReadHeader(byte[] json, long dataLength)
     {
@@ -101,16 +81,18 @@ public sealed class SafeTensors : IDisposable
             {
                 if (property.Name == "__metadata__")
                     Metadata = ReadMetadata(property.Value);
-                else if (!entries.TryAdd(property.Name, ReadEntry(property)))
-                    throw Broken($"tensor '{property.Name}' is there twice");
+                else
+                    Add(ReadEntry(property));
             }
         }
+        SortByPosition();
         long position = 0;
         foreach (var entry in Entries)
         {
-            if (entry.Begin != position)
-                throw Broken($"tensor '{entry.Name}' begins at byte {entry.Begin}, {(entry.Begin < position ? "inside the one before" : "leaving a hole")} ({position} expected)");
-            position = entry.End;
+            long begin = Locate(entry.Name).Position - dataStart;
+            if (begin != position)
+                throw Broken($"tensor '{entry.Name}' begins at byte {begin}, {(begin < position ? "inside the one before" : "leaving a hole")} ({position} expected)");
+            position += entry.Count * entry.Type.ElementSize();
         }
         if (position != dataLength)
             throw Broken($"its tensors end at byte {position}, its data at {dataLength}");
@@ -123,7 +105,7 @@ public sealed class SafeTensors : IDisposable
         return element.EnumerateObject().ToDictionary(p => p.Name, p => p.Value.GetString()!);
     }
 
-    private SafeTensorEntry ReadEntry(JsonProperty property)
+    private StoredTensor ReadEntry(JsonProperty property)
     {
         try
         {
@@ -138,55 +120,12 @@ public sealed class SafeTensors : IDisposable
                 throw Broken($"tensor '{property.Name}' has a wrong shape or wrong offsets");
             long bytes = checked(shape.Aggregate(1L, (product, size) => checked(product * size)) * type.Type.ElementSize());
             if (offsets[1] - offsets[0] != bytes || offsets[0] < 0)
-                throw Broken($"tensor '{property.Name}' of shape ({string.Join(", ", shape)}) and dtype {typeName} needs {bytes} bytes, its offsets give {offsets[1] - offsets[0]}");
-            return new SafeTensorEntry(property.Name, type.Type, shape, offsets[0], offsets[1]);
+                throw Broken($"tensor '{property.Name}' of shape {ShapeText.Of(shape)} and dtype {typeName} needs {bytes} bytes, its offsets give {offsets[1] - offsets[0]}");
+            return new StoredTensor(new CheckpointEntry(property.Name, type.Type, shape), source, dataStart + offsets[0]);
         }
         catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or FormatException or OverflowException)
         {
             throw Broken($"the entry of tensor '{property.Name}' is malformed");
-        }
-    }
-
-    /// <summary>Copies a tensor out of the file.</summary>
-    public Tensor Read(string name)
-    {
-        var tensor = empty(Entry(name).Shape, Entry(name).Type);
-        ReadInto(name, tensor);
-        return tensor;
-    }
-
-    /// <summary>Whether the file has a tensor of that name.</summary>
-    public bool Contains(string name) => entries.ContainsKey(name);
-
-    /// <summary>A tensor's entry.</summary>
-    public SafeTensorEntry Entry(string name) =>
-        entries.TryGetValue(name, out var entry) ? entry : throw Broken($"it has no tensor '{name}'");
-
-    /// <summary>Copies a tensor's bytes over a contiguous CPU tensor of its shape and type.</summary>
-    public unsafe void ReadInto(string name, Tensor target)
-    {
-        var entry = Entry(name);
-        if (target.dtype != entry.Type || !target.shape.AsSpan().SequenceEqual(entry.Shape))
-            throw Broken($"tensor '{name}' is {entry.Type} ({string.Join(", ", entry.Shape)}), not {target.dtype} ({string.Join(", ", target.shape)})");
-        byte* start = null;
-        view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
-        try
-        {
-            // In parts: a span holds at most 2 GiB.
-            start += view.PointerOffset + dataStart + entry.Begin;
-            var flat = target.view(-1);
-            long step = 1L << 28;
-            for (long element = 0; element < flat.shape[0]; element += step)
-            {
-                long count = Math.Min(step, flat.shape[0] - element);
-                using var part = flat.narrow(0, element, count);
-                new ReadOnlySpan<byte>(start + element * target.ElementSize, checked((int)(count * target.ElementSize))).CopyTo(part.bytes);
-            }
-            flat.Dispose();
-        }
-        finally
-        {
-            view.SafeMemoryMappedViewHandle.ReleasePointer();
         }
     }
 
@@ -236,7 +175,7 @@ public sealed class SafeTensors : IDisposable
             WriteData(stream, tensor);
     }
 
-    private static void WriteData(Stream stream, Tensor tensor)
+    internal static void WriteData(Stream stream, Tensor tensor)
     {
         using var scope = NewDisposeScope();
         var flat = tensor.detach().cpu().contiguous().view(-1);
@@ -248,9 +187,59 @@ public sealed class SafeTensors : IDisposable
         }
     }
 
-    public void Dispose()
+    /// <summary>The bytes that a tensor takes in a file.</summary>
+    private static long Bytes(Tensor tensor) => tensor.numel() * tensor.ElementSize;
+
+    /// <summary>
+    /// Writes <c>model.safetensors</c> into a folder, or <c>model-00001-of-00002.safetensors</c> and so on with
+    /// <c>model.safetensors.index.json</c> where the tensors take more than one shard holds.
+    /// </summary>
+    /// <param name="folder">Made where it is not there.</param>
+    /// <param name="tensors">The tensors by name, in the order of the files.</param>
+    /// <param name="shardBytes">The most that one file's tensors take; one larger tensor has a file of its own.</param>
+    public static void WriteFolder(string folder, IEnumerable<KeyValuePair<string, Tensor>> tensors, long shardBytes = 5_000_000_000)
     {
-        view?.Dispose();
-        map?.Dispose();
+        var shards = new List<List<KeyValuePair<string, Tensor>>> { new() };
+        long total = 0, inShard = 0;
+        foreach (var pair in tensors)
+        {
+            if (shards[^1].Count > 0 && inShard + Bytes(pair.Value) > shardBytes)
+            {
+                shards.Add([]);
+                inShard = 0;
+            }
+            shards[^1].Add(pair);
+            inShard += Bytes(pair.Value);
+            total += Bytes(pair.Value);
+        }
+        Directory.CreateDirectory(folder);
+        var metadata = new Dictionary<string, string> { ["format"] = "pt" };
+        if (shards.Count == 1)
+        {
+            AtomicFile.Write(System.IO.Path.Combine(folder, "model.safetensors"), stream => Write(stream, shards[0], metadata));
+            return;
+        }
+        string FileName(int shard) => string.Create(CultureInfo.InvariantCulture, $"model-{shard + 1:D5}-of-{shards.Count:D5}.safetensors");
+        for (int i = 0; i < shards.Count; i++)
+            AtomicFile.Write(System.IO.Path.Combine(folder, FileName(i)), stream => Write(stream, shards[i], metadata));
+        AtomicFile.Write(System.IO.Path.Combine(folder, "model.safetensors.index.json"), stream =>
+        {
+            using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true });
+            json.WriteStartObject();
+            json.WriteStartObject("metadata");
+            json.WriteNumber("total_size", total);
+            json.WriteEndObject();
+            json.WriteStartObject("weight_map");
+            for (int i = 0; i < shards.Count; i++)
+                foreach (var (name, _) in shards[i])
+                    json.WriteString(name, FileName(i));
+            json.WriteEndObject();
+            json.WriteEndObject();
+        });
+    }
+
+    public override void Dispose()
+    {
+        source.Dispose();
     }
 }

@@ -23,6 +23,9 @@ public sealed record ExperimentConfig : IValidatableObject
     [Required]
     public NamedPart model { get; init; } = null!;
 
+    /// <summary>Weights to start from; null for fresh ones.</summary>
+    public InitConfig? init { get; init; }
+
     /// <summary>The images, how they are prepared and how they are read.</summary>
     [Required]
     public DataConfig data { get; init; } = null!;
@@ -206,6 +209,20 @@ public sealed record CrossEntropyConfig : LossConfig
     /// <summary>The share of the target that is spread over all classes (Szegedy et al., arXiv:1512.00567).</summary>
     [Range(0, 1, MaximumIsExclusive = true)]
     public double label_smoothing { get; init; }
+}
+
+/// <summary>Weights to start from, as in fine-tuning: <c>init: {checkpoint: vit_tiny.safetensors}</c>.</summary>
+public sealed record InitConfig
+{
+    /// <summary>A .safetensors, .pth, .pt or .bin file, or a folder with one.</summary>
+    [Required]
+    public string checkpoint { get; init; } = null!;
+
+    /// <summary>Whether a tensor that is missing, unexpected or does not fit ends the run; otherwise what fits is taken.</summary>
+    public bool strict { get; init; } = true;
+
+    /// <summary>The part of a nested checkpoint, such as model; null for averaged weights where there are some.</summary>
+    public string? part { get; init; }
 }
 
 public sealed record CheckpointConfig

@@ -25,4 +25,23 @@ public static class PositionEmbedding
         return scope.MoveToOuter(num_prefix_tokens == 0 ? resampled
             : cat([pos_embed.slice(1, 0, num_prefix_tokens, 1), resampled], 1));
     }
+
+    /// <summary>
+    /// Sines and cosines of a patch's column and row at frequencies from 1 to 1/10000, zeros for prefix tokens.
+    /// (1, prefix + grid_size², dim). Beyer et al., Better plain ViT baselines for ImageNet-1k, 2022.
+    /// </summary>
+    /// <exception cref="UserError"><paramref name="dim"/> is no multiple of 4.</exception>
+    public static Tensor SinCos2d(int grid_size, int dim, int num_prefix_tokens)
+    {
+        if (dim % 4 != 0)
+            throw new UserError($"pos_init sincos2d needs an embed_dim that is a multiple of 4, not {dim}", "choose another embed_dim, or pos_init: normal");
+        using var scope = NewDisposeScope();
+        int quarter = dim / 4;
+        var position = arange(grid_size, ScalarType.Float32);
+        var angles = position.unsqueeze(1) * (arange(quarter, ScalarType.Float32) * (-Math.Log(10000) / quarter)).exp();
+        var column = angles.unsqueeze(0).expand(grid_size, grid_size, quarter);
+        var row = angles.unsqueeze(1).expand(grid_size, grid_size, quarter);
+        var grid = cat([column.sin(), column.cos(), row.sin(), row.cos()], -1).reshape(1, grid_size * grid_size, dim);
+        return scope.MoveToOuter(cat([zeros(1, num_prefix_tokens, dim), grid], 1));
+    }
 }

@@ -98,9 +98,9 @@ public sealed class DisposeScope : IDisposable
     private void Compact()
     {
         int next = 0;
-        foreach (var item in items)
+        for (int i = 0; i < items.Count; i++)
         {
-            if (item is null)
+            if (items[i] is not { } item)
                 continue;
             if (item is torch.Tensor tensor)
                 tensor.scopeIndex = next;

@@ -100,14 +100,14 @@ public static partial class torch
             return Aten.Call("mul.Scalar", reciprocal, left);
         }
 
-        public static explicit operator bool(Tensor value) => value.item<bool>();
-        public static explicit operator byte(Tensor value) => value.item<byte>();
-        public static explicit operator sbyte(Tensor value) => value.item<sbyte>();
-        public static explicit operator short(Tensor value) => value.item<short>();
-        public static explicit operator int(Tensor value) => value.item<int>();
-        public static explicit operator long(Tensor value) => value.item<long>();
-        public static explicit operator float(Tensor value) => value.item<float>();
-        public static explicit operator double(Tensor value) => value.item<double>();
+        public static explicit operator bool(Tensor value) => value.ToBoolean();
+        public static explicit operator byte(Tensor value) => value.ToByte();
+        public static explicit operator sbyte(Tensor value) => value.ToSByte();
+        public static explicit operator short(Tensor value) => value.ToInt16();
+        public static explicit operator int(Tensor value) => value.ToInt32();
+        public static explicit operator long(Tensor value) => value.ToInt64();
+        public static explicit operator float(Tensor value) => value.ToSingle();
+        public static explicit operator double(Tensor value) => value.ToDouble();
 
         public static implicit operator Tensor(bool value) => tensor(value);
         public static implicit operator Tensor(byte value) => tensor(value);

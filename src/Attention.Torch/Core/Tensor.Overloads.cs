@@ -105,6 +105,11 @@ public static partial class torch
         public Tensor sub(Scalar target) => Aten.Call("sub.Scalar", this, target);
         public Tensor sub_(Tensor target) => Aten.CallInPlace("sub_.Tensor", this, target);
         public Tensor sub_(Scalar target) => Aten.CallInPlace("sub_.Scalar", this, target);
+        public Tensor gelu() => Aten.Call("gelu", this);
+        public Tensor gelu_() => Aten.CallInPlace("gelu_", this);
+        public Tensor gelu(Modules.GELU.Approximate approximate) => Aten.Call("gelu", this, approximate.ToString());
+        public Tensor gelu_(Modules.GELU.Approximate approximate) => Aten.CallInPlace("gelu_", this, approximate.ToString());
+        public double q_scale() => Aten.CallDouble("q_scale", this);
         public Tensor prelu(Tensor target) => Aten.Call("prelu", this, target);
         public Tensor bincount(Tensor? weights, long minlength = 0) => Aten.Call("bincount", this, weights, minlength);
 

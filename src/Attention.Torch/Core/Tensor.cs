@@ -163,7 +163,18 @@ public static partial class torch
         }
 
         public long[] size() => shape;
-        public long size(int dim) => shape[dim < 0 ? dim + (int)ndim : dim];
+        public unsafe long size(int dim)
+        {
+            int count = (int)ndim;
+            var sizes = stackalloc long[count];
+            NativeMethods.Check(NativeMethods.att_tensor_sizes(Handle, sizes), "size");
+            return Keep(sizes[Wrapped(dim, count)]);
+        }
+
+        private static int Wrapped(int dim, int count) => dim >= -count && dim < count
+            ? dim < 0 ? dim + count : dim
+            : throw new ArgumentOutOfRangeException(nameof(dim), $"dimension {dim} of a tensor with {count}");
+
 
         public unsafe long[] stride()
         {
@@ -173,7 +184,7 @@ public static partial class torch
             return Keep(strides);
         }
 
-        public long stride(int dim) => stride()[dim < 0 ? dim + (int)ndim : dim];
+        public long stride(int dim) => stride()[Wrapped(dim, (int)ndim)];
         public long storage_offset() => Keep(NativeMethods.att_tensor_storage_offset(Handle));
         public bool is_contiguous() => Keep(NativeMethods.Check(NativeMethods.att_tensor_is_contiguous(Handle, 0), "is_contiguous")) != 0;
         public bool is_pinned() => Keep(NativeMethods.Check(NativeMethods.att_tensor_is_pinned(Handle), "is_pinned")) != 0;

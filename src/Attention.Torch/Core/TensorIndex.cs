@@ -148,13 +148,18 @@ public static partial class torch
             using (view)
             {
                 if (advanced.Length > 0)
-                    Aten.CallVoid("index_put_", view, advanced, value.device_type == view.device_type ? value : value.to(view.device), accumulate);
+                    Aten.CallVoid("index_put_", view, advanced, Fitting(view, value), accumulate);
                 else if (accumulate)
                     Aten.CallVoid("add_.Tensor", view, value);
                 else
                     Aten.CallVoid("copy_", view, Broadcastable(view, value));
             }
         }
+
+        // A number stands for one of the tensor's own type, wherever it is: x[mask] = 1.
+        private static Tensor Fitting(Tensor view, Tensor value) => value.ndim == 0
+            ? value.to(view.dtype, view.device)
+            : value.device_type == view.device_type ? value : value.to(view.device);
 
         // Python drops leading axes of size 1 from the value: x[0] = y.unsqueeze(0).
         private static Tensor Broadcastable(Tensor view, Tensor value)

@@ -13,12 +13,8 @@ public static partial class ImageCodec
         return new ImageInfo((ImageFormat)info.Format, info.Width, info.Height, info.Channels);
     }
 
-    private static void DecodePixels(ReadOnlySpan<byte> file, ImageInfo info, Image into, int minSide)
+    private static void DecodePixels(ReadOnlySpan<byte> file, ImageInfo info, Image into, int denominator)
     {
-        int denominator = 1;
-        if (info.Format == ImageFormat.Jpeg && minSide > 0)
-            while (denominator < 8 && Math.Min(info.Width, info.Height) >= minSide * denominator * 2)
-                denominator *= 2;
         into.Reshape((info.Width + denominator - 1) / denominator, (info.Height + denominator - 1) / denominator);
         var pixels = into.Pixels;
         Check(att_image_decode(file, file.Length, denominator, pixels, pixels.Length));

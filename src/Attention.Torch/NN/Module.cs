@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
@@ -390,7 +391,7 @@ public static partial class torch
 
             private Module Converted(ScalarType? dtype, Device? device, bool non_blocking)
             {
-                if (dtype is { } type && !type.IsFloatingOrComplex())
+                if (dtype is { } type && !is_floating_point(type) && !is_complex(type))
                     throw new ArgumentException($"a module is moved to floating or complex types only, not to {type}");
                 if (device is not null)
                     InitializeDeviceType(device.type);
@@ -449,6 +450,8 @@ public static partial class torch
 
             internal static (FieldInfo Field, string Name)[] Of(Type type) => ofType.GetOrAdd(type, Find);
 
+            [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "a field that a kept constructor assigns is kept")]
+            [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "a field that a kept constructor assigns is kept")]
             private static (FieldInfo, string)[] Find(Type type)
             {
                 var found = new List<(FieldInfo, string)>();

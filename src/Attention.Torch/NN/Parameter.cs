@@ -62,7 +62,7 @@ namespace TorchSharp
                 if (IsInvalid)
                     return;
                 var (type, place) = (this.dtype, this.device);
-                var newType = dtype is { } wanted && type.IsFloatingOrComplex() ? wanted : type;
+                var newType = dtype is { } wanted && (torch.is_floating_point(type) || torch.is_complex(type)) ? wanted : type;
                 var newPlace = device ?? place;
                 bool same = place.type == newPlace.type && (place.index == newPlace.index || newPlace.index < 0);
                 if (newType == type && same)
@@ -94,11 +94,5 @@ namespace TorchSharp
                 requires_grad = trained;
             }
         }
-    }
-
-    internal static class ScalarTypes
-    {
-        internal static bool IsFloatingOrComplex(this ScalarType type) =>
-            type is ScalarType.Float16 or ScalarType.Float32 or ScalarType.Float64 or ScalarType.BFloat16 or ScalarType.ComplexFloat32 or ScalarType.ComplexFloat64;
     }
 }

@@ -159,6 +159,21 @@ void cmyk_to_rgb(const uint8_t* cmyk, uint8_t* rgb, int64_t pixels) {
     }
 }
 
+// Whether there is an end-of-image marker.
+bool has_end(Bytes file) {
+  for (size_t i = file.size; i >= 2; i--)
+    if (file[i - 2] == 0xFF && file[i - 1] == 0xD9) return true;
+  return false;
+}
+
+// Whether a message is one of libjpeg's warnings about small faults, which every decoder lets pass. tjGetErrorCode does not
+// tell: it calls any error a warning that follows one.
+bool is_blemish(const std::string& message) {
+  for (const char* start : {"Corrupt JPEG data:", "Inconsistent progression", "Invalid SOS parameters", "Unknown Adobe color", "Warning:"})
+    if (message.rfind(start, 0) == 0) return true;
+  return false;
+}
+
 void decode_jpeg(Bytes file, const AttImageInfo& info, int denominator, uint8_t* out, int64_t capacity) {
   tjscalingfactor scale{1, denominator};
   int width = TJSCALED(info.width, scale), height = TJSCALED(info.height, scale);
@@ -174,10 +189,10 @@ void decode_jpeg(Bytes file, const AttImageInfo& info, int denominator, uint8_t*
   tjhandle decoder = codec_of_thread<tjInitDecompress>();
   if (tjDecompress2(decoder, file.data, file.size, cmyk ? inks.data() : out, width, 0, height,
                     cmyk ? TJPF_CMYK : TJPF_RGB, flags) != 0) {
-    // Small blemishes in the bitstream are warnings, which every decoder lets pass; a missing end is not.
     std::string message = tjGetErrorStr2(decoder);
-    if (message.find("Premature end") != std::string::npos) fail("truncated JPEG: the file ends before its image does");
-    if (tjGetErrorCode(decoder) != TJERR_WARNING) fail("corrupt JPEG: " + message);
+    bool cut = message.find("Premature end") != std::string::npos || (!is_blemish(message) && !has_end(file));
+    if (cut) fail("truncated JPEG: the file ends before its image does");
+    if (!is_blemish(message)) fail("corrupt JPEG: " + message);
   }
   if (cmyk) cmyk_to_rgb(inks.data(), out, static_cast<int64_t>(width) * height);
 }

@@ -13,8 +13,11 @@
 
 #include "handles.h"
 
+#include <ATen/ops/nll_loss2d_backward_cpu_dispatch.h>
 #if !TORCH_AT_LEAST(2, 6)
+#include <ATen/ops/affine_grid_generator_backward_native.h>
 #include <ATen/ops/gelu_backward_cpu_dispatch.h>
+#include <ATen/ops/masked_scatter_cpu_dispatch.h>
 #endif
 
 namespace {
@@ -24,13 +27,36 @@ using torch::jit::Stack;
 
 std::atomic<bool> enabled{true};
 
-// --- GELU backward ---------------------------------------------------------------------------
-// Up to 1.13 at least, right in 2.6: for a contiguous input, oneDNN's kernel takes the incoming gradient for
-// contiguous too, whatever its strides are, and returns garbage.
+// --- layouts that kernels do not expect ------------------------------------------------------
+
+// Seen in 1.13 and in 2.6: the gradient takes the layout of its input, and the kernel refuses any but the contiguous.
+Tensor nll_loss2d_backward(const Tensor& grad, const Tensor& self, const Tensor& target,
+                           const c10::optional<Tensor>& weight, int64_t reduction, int64_t ignore_index,
+                           const Tensor& total_weight) {
+  return at::cpu::nll_loss2d_backward(grad, enabled ? self.contiguous() : self, target, weight, reduction, ignore_index,
+                                      total_weight);
+}
 
 #if !TORCH_AT_LEAST(2, 6)
+// The following were seen in 1.13, and not in 2.6.
+
+// For a contiguous input, oneDNN's kernel takes the incoming gradient for contiguous too, whatever its strides are,
+// and returns garbage.
 Tensor gelu_backward(const Tensor& grad, const Tensor& self, c10::string_view approximate) {
   return at::cpu::gelu_backward(enabled && self.is_contiguous() ? grad.contiguous() : grad, self, approximate);
+}
+
+// Values go where they belong in memory, not in order: wrong for a transposed tensor. masked_select's gradient is one.
+Tensor& masked_scatter_(Tensor& self, const Tensor& mask, const Tensor& source) {
+  if (!enabled || self.is_contiguous()) return at::cpu::masked_scatter_(self, mask, source);
+  Tensor ordered = self.contiguous();
+  at::cpu::masked_scatter_(ordered, mask, source);
+  return self.copy_(ordered);
+}
+
+// Views the incoming gradient as a matrix, which not every layout allows.
+Tensor affine_grid_generator_backward(const Tensor& grad, at::IntArrayRef size, bool align_corners) {
+  return at::native::affine_grid_generator_backward(enabled ? grad.contiguous() : grad, size, align_corners);
 }
 #endif
 
@@ -136,8 +162,12 @@ struct Registration {
     // libtorch warns of a kernel that replaces another: here that is the purpose.
     Silence silence;
     warnings::WarningHandlerGuard guard(&silence);
+    auto& kernels = library(c10::DispatchKey::CPU);
+    kernels.impl("nll_loss2d_backward", nll_loss2d_backward);
 #if !TORCH_AT_LEAST(2, 6)
-    library(c10::DispatchKey::CPU).impl("gelu_backward", gelu_backward);
+    kernels.impl("gelu_backward", gelu_backward);
+    kernels.impl("masked_scatter_", masked_scatter_);
+    library(c10::DispatchKey::CompositeImplicitAutograd).impl("affine_grid_generator_backward", affine_grid_generator_backward);
 #endif
     auto& casts = library(c10::DispatchKey::AutocastCPU);
 #if !TORCH_AT_LEAST(2, 6)

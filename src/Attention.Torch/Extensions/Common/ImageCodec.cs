@@ -18,7 +18,7 @@ public static partial class ImageCodec
     /// <param name="file">The whole file.</param>
     /// <param name="minSide">
     /// 0 decodes at full size. A larger value lets a JPEG be decoded at 1/2, 1/4 or 1/8 of its size, which is several times
-    /// faster, as long as its shorter side keeps at least that many pixels. The official-packages flavour ignores it.
+    /// faster, as long as its shorter side keeps at least that many pixels.
     /// </param>
     /// <param name="maxPixels">Refuse an image whose header claims more pixels, before anything is allocated for them.</param>
     /// <exception cref="ImageError">The file is unknown, cut off, corrupt or too large.</exception>
@@ -35,10 +35,13 @@ public static partial class ImageCodec
     {
         var info = ProbeHeader(file);
         RequireSize(info, maxPixels);
-        DecodePixels(file, info, into, minSide);
+        DecodePixels(file, info, into, Denominator(info, minSide));
     }
 
-    /// <summary>Decodes a PNG of class indices: palette indices or grey levels as they are stored, (H, W).</summary>
+    /// <summary>
+    /// Decodes a PNG of class indices: palette indices or grey levels as they are stored, (H, W). The official-packages flavour
+    /// reads 8-bit grey only.
+    /// </summary>
     /// <exception cref="ImageError">The file is not a PNG of one channel and at most 8 bits, or it is cut off, corrupt or too large.</exception>
     public static LabelMap DecodeLabels(ReadOnlySpan<byte> file, long maxPixels = DefaultMaxPixels)
     {
@@ -69,6 +72,16 @@ public static partial class ImageCodec
         if (map.Width <= 0 || map.Height <= 0 || map.Values.Length != (long)map.Width * map.Height)
             throw new ArgumentException($"{map.Values.Length} values are no map of {map.Width} x {map.Height}", nameof(map));
         return Encode(ImageFormat.Png, map.Values, map.Width, map.Height, 1, 0);
+    }
+
+    /// <summary>1, 2, 4 or 8: the part of the size at which an image is decoded.</summary>
+    private static int Denominator(ImageInfo info, int minSide)
+    {
+        int denominator = 1;
+        if (info.Format == ImageFormat.Jpeg && minSide > 0)
+            while (denominator < 8 && Math.Min(info.Width, info.Height) >= (long)minSide * denominator * 2)
+                denominator *= 2;
+        return denominator;
     }
 
     private static void RequireSize(ImageInfo info, long maxPixels)

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using SixLabors.ImageSharp.Formats;
 using SixLabors.ImageSharp.Formats.Jpeg;
 using SixLabors.ImageSharp.Formats.Png;
@@ -20,14 +21,39 @@ public static partial class ImageCodec
         return new ImageInfo(format, info.Width, info.Height, ChannelsOf(format, info));
     }
 
-    private static void DecodePixels(ReadOnlySpan<byte> file, ImageInfo info, Image into, int minSide)
+    private static void DecodePixels(ReadOnlySpan<byte> file, ImageInfo info, Image into, int denominator)
     {
-        // ImageSharp fills the missing part of a cut JPEG with grey and says nothing.
-        if (info.Format == ImageFormat.Jpeg && file.LastIndexOf<byte>([0xFF, 0xD9]) < 0)
-            throw new ImageError("truncated JPEG: the file ends before its image does");
-        using var decoded = Guarded(file, bytes => Sharp.Image.Load<Rgb24>(FirstFrame, bytes));
+        RequireEnd(file, info.Format);
+        using var decoded = denominator == 1
+            ? Guarded(file, static bytes => Sharp.Image.Load<Rgb24>(FirstFrame, bytes))
+            : Guarded(file, bytes => LoadScaled(bytes, info, denominator));
         into.Reshape(decoded.Width, decoded.Height);
         decoded.CopyPixelDataTo(into.Pixels);
+    }
+
+    /// <summary>ImageSharp fills the missing part of a cut file with grey and says nothing: look for the end of the image first.</summary>
+    private static void RequireEnd(ReadOnlySpan<byte> file, ImageFormat format)
+    {
+        bool ends = format switch
+        {
+            ImageFormat.Jpeg => file.LastIndexOf<byte>([0xFF, 0xD9]) >= 0,
+            ImageFormat.Png => file.LastIndexOf("IEND"u8) >= 0,
+            _ => BinaryPrimitives.ReadUInt32LittleEndian(file[4..]) + 8L <= file.Length, // the length in WebP's RIFF header
+        };
+        if (!ends)
+            throw new ImageError($"truncated {(format == ImageFormat.WebP ? "WebP" : format.ToString().ToUpperInvariant())}: the file ends before its image does");
+    }
+
+    private static Sharp.Image<Rgb24> LoadScaled(ReadOnlySpan<byte> file, ImageInfo info, int denominator)
+    {
+        var size = new Sharp.Size((info.Width + denominator - 1) / denominator, (info.Height + denominator - 1) / denominator);
+        var options = new JpegDecoderOptions
+        {
+            GeneralOptions = new DecoderOptions { MaxFrames = 1, SkipMetadata = true, TargetSize = size },
+            ResizeMode = JpegDecoderResizeMode.IdctOnly,
+        };
+        using var stream = new MemoryStream(file.ToArray(), writable: false);
+        return JpegDecoder.Instance.Decode<Rgb24>(options, stream);
     }
 
     private static void DecodeLabelPixels(ReadOnlySpan<byte> file, ImageInfo info, Span<byte> values)
@@ -68,7 +94,7 @@ public static partial class ImageCodec
             return ImageFormat.Png;
         if (file.Length >= 12 && file.StartsWith("RIFF"u8) && file[8..12].SequenceEqual("WEBP"u8))
             return ImageFormat.WebP;
-        string start = Convert.ToHexString(file[..Math.Min(4, file.Length)]);
+        string start = string.Join(' ', file[..Math.Min(4, file.Length)].ToArray().Select(b => b.ToString("X2")));
         throw new ImageError($"not a JPEG, PNG or WebP image: it starts with the bytes {start}");
     }
 
@@ -93,9 +119,9 @@ public static partial class ImageCodec
         {
             return read(file);
         }
-        catch (Exception e) when (e is Sharp.ImageFormatException or Sharp.ImageProcessingException or NotSupportedException
-                                      or IndexOutOfRangeException or ArgumentException or EndOfStreamException)
+        catch (Exception e) when (e is not (OutOfMemoryException or ImageError))
         {
+            // Damaged files make ImageSharp throw exceptions of its own and of the runtime, a null reference among them.
             throw new ImageError($"corrupt image: {e.Message}", e);
         }
     }

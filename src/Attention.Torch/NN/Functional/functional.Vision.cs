@@ -45,8 +45,20 @@ public static partial class torch
                 return Aten.Call("grid_sampler", input, grid, interpolation, padding, align_corners ?? false);
             }
 
-            public static Tensor affine_grid(Tensor theta, long[]? size = null, bool align_corners = false) =>
-                Aten.Call("affine_grid_generator", theta, size ?? throw new ArgumentNullException(nameof(size), "affine_grid needs the size of the output (N, C, H, W)"), align_corners);
+            /// <summary>Where the points of the output lie in the input: theta (N, 2, 3) to (N, H, W, 2), or (N, 3, 4) to (N, D, H, W, 3).</summary>
+            /// <param name="size">The size of the output: (N, C, H, W) or (N, C, D, H, W).</param>
+            public static Tensor affine_grid(Tensor theta, long[]? size = null, bool align_corners = false)
+            {
+                if (size is null)
+                    throw new ArgumentNullException(nameof(size), "affine_grid needs the size of the output (N, C, H, W)");
+                // libtorch's operator takes no gradient that is not contiguous, so only the points themselves are its work.
+                using var scope = NewDisposeScope();
+                int spatial = size.Length - 2;
+                var identity = eye(spatial, spatial + 1, theta.dtype, theta.device).unsqueeze(0);
+                var points = Aten.Call("affine_grid_generator", identity, (long[])[1, .. size[1..]], align_corners).reshape(-1, spatial);
+                points = nn.functional.pad(points, (0, 1), value: 1);
+                return points.matmul(theta.transpose(-2, -1)).reshape([size[0], .. size[2..], spatial]).MoveToOuterDisposeScope();
+            }
 
             /// <summary>Resizes (N, C, L), (N, C, H, W) or (N, C, D, H, W) to a size, or by factors.</summary>
             /// <param name="size">Sizes of the spatial dimensions; one for all is enough.</param>

@@ -48,19 +48,42 @@ public static partial class torch
                 if (is_casual && attn_mask is not null)
                     throw new ArgumentException("scaled_dot_product_attention takes a mask or is_casual, not both");
                 using var scope = NewDisposeScope();
-                var scores = Aten.Call("mul.Scalar", query, 1 / Math.Sqrt(query.size(-1)));
-                scores = Aten.Call("matmul", scores, Aten.Call("transpose.int", key, -2, -1));
+                // What is not needed any more ends at once: the matrices of L x S are what fills the memory.
+                Tensor scores;
+                using (var scaled = query * (1 / Math.Sqrt(query.size(-1))))
+                    scores = scaled.matmul(key.transpose(-2, -1));
                 var hidden = is_casual ? ones([query.size(-2), key.size(-2)], ScalarType.Bool, query.device).triu_(1)
                     : attn_mask?.dtype == ScalarType.Bool ? attn_mask.logical_not()
                     : null;
-                if (hidden is not null)
-                    scores = scores.masked_fill(hidden, double.NegativeInfinity);
-                else if (attn_mask is not null)
-                    scores = scores + attn_mask;
+                if ((hidden ?? attn_mask) is { } mask)
+                {
+                    bool fits = Fits(mask.shape, scores.shape);
+                    scores = (hidden is not null, fits) switch
+                    {
+                        (true, true) => scores.masked_fill_(mask, double.NegativeInfinity),
+                        (true, false) => scores.masked_fill(mask, double.NegativeInfinity),
+                        (false, true) => scores.add_(mask),
+                        (false, false) => scores + mask,
+                    };
+                }
                 var weights = Aten.Call("softmax.int", scores, -1);
+                scores.Dispose();
                 if (p > 0)
-                    weights = Aten.Call("dropout", weights, p, true);
-                return Aten.Call("matmul", weights, value).MoveToOuterDisposeScope();
+                {
+                    using var all = weights;
+                    weights = Aten.Call("dropout", all, p, true);
+                }
+                return weights.matmul(value).MoveToOuterDisposeScope();
+            }
+
+            // Whether broadcasting the first shape to the second leaves the second as it is.
+            private static bool Fits(long[] shape, long[] target)
+            {
+                int offset = target.Length - shape.Length;
+                for (int i = 0; i < shape.Length && offset >= 0; i++)
+                    if (shape[i] != 1 && shape[i] != target[offset + i])
+                        return false;
+                return offset >= 0;
             }
 
             // --- dropout -------------------------------------------------------------------------

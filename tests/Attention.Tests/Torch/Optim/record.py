@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes reference.json beside this file: what PyTorch's optimizers and schedulers do, step by step.
 
-The gradient is a formula (see gradient()), so that a test needs no model. Run with a PyTorch of version 1.13 or later.
+The gradient is a formula (see gradient()), so that a test needs no model. Run with PyTorch 2.x: 1.13 gives the same but
+for NAdam, where it multiplies by one momentum twice.
 """
 import json
 import os

@@ -52,6 +52,9 @@ public static class Experiment
 
         manual_seed(config.seed);
         var model = (ImageModel)ModelBuilder.Build(config.model);
+        if (checkpoint is null && config.init is { } init)
+            foreach (var line in WeightLoader.Load(model, init.checkpoint, init.strict, init.part).Describe())
+                reporter.Say(line);
         model.to(device);
         using var task = new ImageClassification(model, train, held, (CrossEntropyConfig)config.loss, device);
         long parameters = model.parameters().Sum(p => p.numel());
@@ -68,6 +71,75 @@ public static class Experiment
         reporter.Say(checkpoint is null ? $"run folder {run.Location}" : $"going on with {run.Location} after epoch {trainer.State.Epoch}");
         trainer.Run(cancellation);
         return new ExperimentResult(run, RunSummary.Read(run.SummaryFile)!);
+    }
+
+    // --- parts -----------------------------------------------------------------------------------
+
+    private static (DataLoader Train, DataLoader Held) Load(ExperimentConfig config, ImageModelConfig model, IRunReporter reporter, CancellationToken cancellation)
+    {
+        var folder = (ImageFolderConfig)config.data;
+        var path = folder is ShapesConfig shapes ? Rendered(shapes, reporter, cancellation) : folder.path;
+        var train = new ImageFolder(Path.Combine(path, folder.train));
+        var held = new ImageFolder(Path.Combine(path, folder.val), train.ClassNames);
+        int size = config.data.image_size;
+        var training = new LoaderOptions
+        {
+            BatchSize = config.train.batch_size,
+            Shuffle = true,
+            DropLast = true,
+            Seed = config.seed,
+            Workers = config.data.workers,
+        };
+        if (train.Count < training.BatchSize)
+            throw new UserError($"{train.Count} training images do not fill one batch of {training.BatchSize}", "lower train.batch_size");
+        var measuring = new LoaderOptions
+        {
+            BatchSize = config.train.eval_batch_size ?? config.train.batch_size,
+            Seed = config.seed,
+            Workers = config.data.workers,
+            Broken = BrokenImages.Skip,
+        };
+        IImageDataset Cached(IImageDataset images) => config.data.cache == CacheKind.Memory ? new CachedImages(images) : images;
+        return (
+            new DataLoader(Cached(train), Prepare(config.data.transforms.train ?? $"random_resized_crop({size})|hflip", model), training, reporter.Warn),
+            new DataLoader(Cached(held), Prepare(config.data.transforms.eval ?? Centre(size, model), model), measuring, reporter.Warn));
+    }
+
+    private static string Centre(int size, ImageModelConfig model) =>
+        $"resize({(int)Math.Round(size / model.crop_pct)}, {model.interpolation})|center_crop({size})";
+
+    // A line without constants of its own takes the model's.
+    private static TransformPipeline Prepare(string line, ImageModelConfig model)
+    {
+        var parsed = TransformPipeline.Parse(line);
+        if (line.Contains("normalize", StringComparison.Ordinal))
+            return parsed;
+        var normalize = new Normalize([.. model.mean.Select(v => (float)v)], [.. model.std.Select(v => (float)v)]);
+        return new TransformPipeline(parsed.Steps, normalize, line);
+    }
+
+    private static string Rendered(ShapesConfig shapes, IRunReporter reporter, CancellationToken cancellation)
+    {
+        var options = new ShapesOptions { Size = shapes.image_size, TrainPerClass = shapes.train_per_class, ValPerClass = shapes.val_per_class, Seed = shapes.seed };
+        bool told = false;
+        var progress = new ImmediateProgress(state =>
+        {
+            if (!told)
+                reporter.Say($"rendering {state.Total} images of {ShapesDataset.Classes.Count} shapes into {shapes.path}");
+            told = true;
+        });
+        return ShapesDataset.Ensure(shapes.path, options, progress, cancellation);
+    }
+
+    private sealed class ImmediateProgress(Action<(int Done, int Total)> action) : IProgress<(int Done, int Total)>
+    {
+        private readonly Lock gate = new();
+
+        public void Report((int Done, int Total) value)
+        {
+            lock (gate)
+                action(value);
+        }
     }
 
     private static Device ChooseDevice(string name)

@@ -1,4 +1,4 @@
-namespace Attention.Engine.Configuration;
+namespace Attention;
 
 /// <summary>Finds the name that a user most likely meant.</summary>
 public static class Spelling

@@ -1,0 +1,119 @@
+using Attention.Engine.Checkpoints;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Attention.Tests.Engine.Checkpoints;
+
+public sealed class WeightResamplingTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+    private readonly DisposeScope scope = NewDisposeScope();
+
+    public void Dispose()
+    {
+        scope.Dispose();
+        folder.Dispose();
+    }
+
+    private static double Difference(Tensor a, Tensor b) => (a - b).abs().max().item<float>();
+
+    private static Tensor Resize(Tensor images, long size) =>
+        nn.functional.interpolate(images, [size, size], mode: InterpolationMode.Bicubic, align_corners: false, antialias: true);
+
+    [Fact]
+    public void A_larger_patch_embedding_answers_a_resized_patch_as_the_smaller_did()
+    {
+        manual_seed(0);
+        var (weight, patches) = (randn(6, 3, 8, 8), randn(10, 3, 8, 8));
+        var expected = nn.functional.conv2d(patches, weight);
+        var found = nn.functional.conv2d(Resize(patches, 16), WeightResampling.PatchEmbedding(weight, 16, 16));
+        Assert.True(Difference(expected, found) < 1e-4);
+    }
+
+    [SkippableFact]
+    public void A_patch_embedding_is_resampled_as_timm_does()
+    {
+        manual_seed(1);
+        var weight = randn(4, 3, 16, 16);
+        var state = new Dictionary<string, Tensor> { ["weight"] = weight };
+        foreach (var (h, w) in ((int, int)[])[(8, 8), (14, 14), (32, 32), (12, 20)])
+            state[$"{h}x{w}"] = WeightResampling.PatchEmbedding(weight, h, w);
+        PyTorchFile.Write(folder.File("x.pth"), state);
+        CheckpointFiles.RunPython("-c", """
+            import sys, numpy, torch
+            state = torch.load(sys.argv[1])
+            weight = state.pop("weight")
+            for size, found in state.items():
+                size = [int(n) for n in size.split("x")]
+                columns = [torch.nn.functional.interpolate(pixel.reshape(1, 1, 16, 16), size, mode="bicubic", antialias=True).flatten()
+                           for pixel in torch.eye(256).double()]
+                inverse = torch.from_numpy(numpy.linalg.pinv(torch.stack(columns).numpy(), rcond=1e-5))
+                expected = (weight.double().flatten(2) @ inverse.T).reshape(4, 3, *size)
+                assert (found - expected).abs().max() < 1e-3 * expected.abs().max(), (size, (found - expected).abs().max())
+            """, folder.File("x.pth"));
+    }
+
+    [Fact]
+    public void One_channel_takes_the_sum_and_many_repeat_the_three()
+    {
+        var weight = randn(4, 3, 2, 2);
+        Assert.True(Difference(weight.sum(1, keepdim: true), WeightResampling.InputChannels(weight, 1)) < 1e-6);
+        var five = WeightResampling.InputChannels(weight, 5);
+        Assert.True(Difference(cat([weight, weight[.., ..2]], 1) * 0.6, five) < 1e-6);
+        Assert.Equal([4, 1, 2, 2], WeightResampling.InputChannels(randn(4, 12, 2, 2).narrow(1, 0, 3), 1).shape);
+    }
+
+    [Fact]
+    public void Positions_keep_their_prefix()
+    {
+        var positions = randn(1, 5 + 49, 8);
+        var resampled = WeightResampling.Positions(positions, 5 + 81)!;
+        Assert.Equal([1, 86, 8], resampled.shape);
+        Assert.Equal(0, Difference(positions[.., ..5], resampled[.., ..5]));
+        Assert.Null(WeightResampling.Positions(positions, 5 + 82));
+    }
+
+    [Theory]
+    [InlineData(13 * 13, 23 * 23)]
+    [InlineData(13 * 13 + 3, 23 * 23 + 3)]
+    [InlineData(23 * 23, 13 * 13)]
+    public void A_bias_table_keeps_constants_its_centre_and_its_extra_entries(int old, int size)
+    {
+        var constant = WeightResampling.BiasTable(full([old, 2], 3.5), [size, 2])!;
+        Assert.True(Difference(constant, full([size, 2], 3.5)) < 1e-5);
+        var table = randn(old, 2);
+        var resampled = WeightResampling.BiasTable(table, [size, 2])!;
+        int grid = (int)Math.Sqrt(old), target = (int)Math.Sqrt(size);
+        Assert.True(Difference(table[grid * grid / 2], resampled[target * target / 2]) < 1e-5);
+        if (old > grid * grid)
+            Assert.Equal(0, Difference(table[(grid * grid)..], resampled[(target * target)..]));
+    }
+
+    [SkippableFact]
+    public void A_bias_table_is_resampled_as_timm_does()
+    {
+        manual_seed(2);
+        var table = randn(13 * 13, 3);
+        PyTorchFile.Write(folder.File("x.pth"), new Dictionary<string, Tensor> { ["table"] = table, ["wide"] = WeightResampling.BiasTable(table, [23 * 23, 3])! });
+        CheckpointFiles.RunPython("-c", """
+            import sys, numpy, torch
+            state = {name: tensor.double().numpy() for name, tensor in torch.load(sys.argv[1]).items()}
+            # The ratio q for which 1 + q + ... + q^5 is 11.
+            q = [r.real for r in numpy.roots([1, 1, 1, 1, 1, 1 - 11]) if abs(r.imag) < 1e-9 and r.real > 0][0]
+            side = numpy.cumsum(q ** numpy.arange(6))
+            places = numpy.concatenate([-side[::-1], [0], side])
+            wanted = numpy.arange(-11, 12)
+            weights = numpy.stack([numpy.interp(wanted, places, unit) for unit in numpy.eye(13)], 1)
+            grid = state["table"].T.reshape(3, 13, 13)
+            expected = (weights @ grid @ weights.T).reshape(3, -1).T
+            assert abs(expected - state["wide"]).max() < 1e-4, abs(expected - state["wide"]).max()
+            """, folder.File("x.pth"));
+    }
+
+    [Fact]
+    public void A_table_by_rows_and_columns_is_resampled_too() =>
+        Assert.Equal([4, 23, 27], WeightResampling.BiasTable(randn(4, 13, 13), [4, 23, 27])!.shape);
+
+    [Fact]
+    public void What_is_no_table_of_a_square_window_is_left_alone() => Assert.Null(WeightResampling.BiasTable(randn(13 * 13, 2), [13 * 15, 2]));
+}
