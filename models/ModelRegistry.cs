@@ -48,6 +48,10 @@ public static class ModelRegistry
         Register(Vision.Beit.Family);
         Register(Vision.Eva.Family);
         Register(Vision.SwinTransformer.Family);
+        Register(Vision.SwinTransformerV2.Family);
+        Register(Vision.PyramidVisionTransformer.Family);
+        Register(Vision.Twins.Family);
+        Register(Vision.BiFormer.Family);
         Register(Vision.ResNet.Family);
         Register(Vision.ConvNeXt.Family);
     }

@@ -105,7 +105,8 @@ public sealed class VisionTransformer : IsotropicModel
 
     public override int num_classes => classes;
     public override int num_features => config.embed_dim;
-    public override IReadOnlySet<string> no_weight_decay { get; } = new HashSet<string> { "pos_embed", "cls_token", "dist_token", "reg_token" };
+    public override IReadOnlySet<string> no_weight_decay =>
+        new[] { "pos_embed", "cls_token", "dist_token", "reg_token" }.Where(has_parameter).ToHashSet();
 
     protected override IReadOnlyList<nn.Module<Tensor, Tensor>> Blocks => [.. blocks];
     protected override nn.Module<Tensor, Tensor> FinalNorm => norm;

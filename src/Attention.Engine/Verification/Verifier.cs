@@ -164,7 +164,7 @@ public sealed class Verifier
 
     private double Difference(RecordedTensor expected, Tensor found, string what)
     {
-        if (!found.shape.AsSpan().SequenceEqual(expected.shape))
+        if (!found.shape.AsSpan().SequenceEqual(expected.shape) && !IsMapOf(found.shape, expected.shape))
         {
             problems.Add($"{what} is ({Shape(found.shape)}), the reference has ({Shape(expected.shape)})");
             return double.PositiveInfinity;
@@ -174,6 +174,10 @@ public sealed class Verifier
         Judge(worst, Math.Max(OutputTolerance, NoiseFactor * expected.noise), what);
         return worst;
     }
+
+    // A map (B, H, W, C) holds the tokens (B, H * W, C) in the same order.
+    private static bool IsMapOf(long[] map, long[] tokens) =>
+        map.Length == 4 && tokens.Length == 3 && map[0] == tokens[0] && map[1] * map[2] == tokens[1] && map[3] == tokens[2];
 
     private void CompareGradient(RecordedGradient expected)
     {

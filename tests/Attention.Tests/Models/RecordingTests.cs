@@ -10,6 +10,18 @@ public class RecordingTests
     [InlineData("vit_tiny_patch16_224")]
     [InlineData("vit_small_patch16_224")]
     [InlineData("vit_base_patch16_224")]
+    [InlineData("deit3_small_patch16_224")]
+    [InlineData("deit_tiny_distilled_patch16_224")]
+    [InlineData("vit_small_patch14_dinov2")]
+    [InlineData("eva02_tiny_patch14_224")]
+    [InlineData("swin_tiny_patch4_window7_224")]
+    [InlineData("swin_s3_tiny_224")]
+    [InlineData("swinv2_tiny_window8_256")]
+    [InlineData("pvt_v2_b0")]
+    [InlineData("twins_svt_small")]
+    [InlineData("resnet50")]
+    [InlineData("ecaresnet50t")]
+    [InlineData("convnext_tiny")]
     public void The_model_agrees_with_its_recording(string model)
     {
         var result = Verifier.Run(SharedFiles.Require($"parity/{model}.json"));

@@ -1,0 +1,220 @@
+using System.Reflection;
+using Attention.Engine.Verification;
+using Attention.Models;
+using Attention.Models.Vision;
+using TorchSharp;
+using TorchSharp.Modules;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Attention.Tests.Models;
+
+/// <summary>The contract of <see cref="ImageModel"/>, over the whole registry.</summary>
+public class RegistryTests
+{
+    // One small model for each thing that a family can do: enough to run forward and backward in an instant.
+    private static readonly Dictionary<string, Func<object, object>> small = new()
+    {
+        ["vit_tiny_patch16_224"] = config => Small((VitConfig)config),
+        ["vit_so150m_patch16_reg4_map_256"] = config => Small((VitConfig)config),
+        ["vit_base_patch16_reg4_gap_256"] = config => Small((VitConfig)config),
+        ["deit_tiny_distilled_patch16_224"] = config => Small((VitConfig)config),
+        ["vit_base_patch32_clip_quickgelu_224"] = config => Small((VitConfig)config),
+        ["vit_giant_patch14_reg4_dinov2"] = config => Small((VitConfig)config),
+        ["vit_large_patch16_siglip_512"] = config => Small((VitConfig)config),
+        ["beit_base_patch16_224"] = config => Small((BeitConfig)config),
+        ["eva_giant_patch14_224"] = config => Small((BeitConfig)config),
+        ["eva02_tiny_patch14_224"] = config => Small((BeitConfig)config),
+        ["eva02_base_patch16_clip_224"] = config => Small((BeitConfig)config),
+        ["swin_tiny_patch4_window7_224"] = config => (SwinConfig)config with
+        {
+            img_size = 64, embed_dim = 12, depths = [2, 2, 2, 1], num_heads = [1, 2, 2, 2], window_size = [4], num_classes = 5,
+        },
+        ["swinv2_tiny_window8_256"] = config => (SwinV2Config)config with
+        {
+            img_size = 64, embed_dim = 12, depths = [2, 2, 2, 1], num_heads = [1, 2, 2, 2], window_size = 4, num_classes = 5,
+        },
+        ["pvt_v2_b2"] = config => Small((PvtConfig)config),
+        ["pvt_v2_b2_li"] = config => Small((PvtConfig)config),
+        ["twins_svt_small"] = config => Small((TwinsConfig)config) with { wss = [4, 4, 4, 2] },
+        ["twins_pcpvt_small"] = config => Small((TwinsConfig)config),
+        ["biformer_tiny"] = config => Small((BiFormerConfig)config),
+        ["biformer_stl"] = config => Small((BiFormerConfig)config),
+        ["resnet18d"] = config => (ResNetConfig)config with { img_size = 64, layers = [1, 1, 1, 1], num_classes = 5 },
+        ["seresnext50_32x4d"] = config => (ResNetConfig)config with { img_size = 64, layers = [1, 1, 1, 1], num_classes = 5 },
+        ["ecaresnet26t"] = config => (ResNetConfig)config with { img_size = 64, layers = [1, 1, 1, 1], num_classes = 5 },
+        ["convnext_tiny"] = config => Small((ConvNeXtConfig)config),
+        ["convnext_atto_ols"] = config => Small((ConvNeXtConfig)config),
+        ["convnext_tiny_hnf"] = config => Small((ConvNeXtConfig)config),
+        ["convnext_large_mlp"] = config => Small((ConvNeXtConfig)config) with { head_hidden_size = 24 },
+        ["convnextv2_tiny"] = config => Small((ConvNeXtConfig)config),
+    };
+
+    private static VitConfig Small(VitConfig config) =>
+        config with { img_size = 4 * config.patch_size, embed_dim = 24, num_heads = 2, depth = 2, num_classes = 5 };
+
+    private static BeitConfig Small(BeitConfig config) =>
+        config with { img_size = 4 * config.patch_size, embed_dim = 24, num_heads = 2, depth = 2, num_classes = 5 };
+
+    private static PvtConfig Small(PvtConfig config) =>
+        config with { img_size = 64, depths = [1, 1, 1, 1], embed_dims = [8, 12, 16, 24], num_heads = [1, 2, 2, 2], num_classes = 5 };
+
+    private static TwinsConfig Small(TwinsConfig config) =>
+        config with { img_size = 64, depths = [2, 2, 2, 2], embed_dims = [8, 12, 16, 24], num_heads = [1, 2, 2, 2], num_classes = 5 };
+
+    private static BiFormerConfig Small(BiFormerConfig config) => config with
+    {
+        img_size = 64, depth = [1, 1, 1, 1], embed_dim = [8, 16, 16, 24], head_dim = 4, n_win = 2, topks = [1, 2, 4, 0], num_classes = 5,
+    };
+
+    private static ConvNeXtConfig Small(ConvNeXtConfig config) =>
+        config with { img_size = 64, depths = [1, 1, 1, 1], dims = [8, 12, 16, 24], num_classes = 5 };
+
+    public static TheoryData<string> SmallModels => new(small.Keys);
+    public static TheoryData<string> Variants => new(ModelRegistry.Names.Where(name => ModelRegistry.Family(name).Config(name) is ImageModelConfig));
+
+    private static ImageModel Build(string variant) => (ImageModel)ModelRegistry.Family(variant).Create(small[variant](ModelRegistry.Family(variant).Config(variant)));
+
+    private static ImageModelConfig ConfigOf(string variant) => (ImageModelConfig)small[variant](ModelRegistry.Family(variant).Config(variant));
+
+    [Fact]
+    public void Every_family_of_image_models_has_a_small_model_here()
+    {
+        var covered = small.Keys.Select(ModelRegistry.Family).ToHashSet();
+        var families = ModelRegistry.Names.Select(name => (ModelRegistry.Family(name), ModelRegistry.Family(name).Config(name)))
+            .Where(pair => pair.Item2 is ImageModelConfig).Select(pair => pair.Item1).Distinct();
+        Assert.Empty(families.Where(family => !covered.Contains(family)).Select(family => family.Name));
+    }
+
+    [Theory]
+    [MemberData(nameof(SmallModels))]
+    public void Every_parameter_receives_a_gradient(string variant)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Build(variant);
+        Fill(model);
+        var config = ConfigOf(variant);
+        var output = model.call(FormulaFill.Input("input", [2, 3, config.img_size, config.img_size]));
+        Assert.Equal(new long[] { 2, 5 }, output.shape);
+        (output * FormulaFill.Probe("probe", output.shape)).sum().backward();
+        var without = model.named_parameters().Where(p => p.parameter.grad is not { } grad || grad.abs().max().item<float>() is 0 or float.NaN);
+        Assert.Empty(without.Select(p => p.name));
+    }
+
+    // A fresh model may start with zeros in its last layers, behind which no gradient can be seen.
+    private static void Fill(ImageModel model)
+    {
+        using var _ = no_grad();
+        foreach (var (name, parameter) in model.named_parameters())
+        {
+            string rule = parameter.ndim > 1 ? "weight" : name.EndsWith("weight", StringComparison.Ordinal) || name.Contains("gamma", StringComparison.Ordinal) ? "scale" : "shift";
+            using var values = FormulaFill.Parameter(name, parameter.shape, rule, 1);
+            parameter.copy_(values);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(SmallModels))]
+    public void The_halves_make_the_whole_and_the_classifier_can_be_replaced(string variant)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using var model = Build(variant);
+        model.eval();
+        var input = FormulaFill.Input("input", [1, 3, ConfigOf(variant).img_size, ConfigOf(variant).img_size]);
+        var features = model.forward_features(input);
+        Assert.True(allclose(model.call(input), model.forward_head(features)));
+        var pooled = model.forward_head(features, pre_logits: true);
+
+        model.reset_classifier(7);
+        Assert.Equal(7, model.num_classes);
+        Assert.Equal(new long[] { 1, 7 }, model.call(input).shape);
+        Assert.True(allclose(pooled, model.forward_head(features, pre_logits: true)));
+        model.reset_classifier(0);
+        Assert.Equal(pooled.shape, model.call(input).shape);
+    }
+
+    [Theory]
+    [MemberData(nameof(SmallModels))]
+    public void Models_without_a_fixed_grid_take_other_sizes(string variant)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using var model = Build(variant);
+        model.eval();
+        if (model is not StagedModel)
+        {
+            var refusal = Assert.ThrowsAny<ArgumentException>(() => model.call(zeros(1, 3, ConfigOf(variant).img_size * 2, ConfigOf(variant).img_size)));
+            Assert.Contains("img_size", refusal.Message);
+            return;
+        }
+        var maps = model.forward_intermediates(zeros(1, 3, 96, 160));
+        foreach (var (map, info) in maps.Zip(model.feature_info))
+            Assert.Equal(new long[] { 1, info.Channels, 96 / info.Stride, 160 / info.Stride }, map.shape);
+        Assert.Equal(new long[] { 1, 5 }, model.call(zeros(1, 3, 96, 160)).shape);
+    }
+
+    [Theory]
+    [MemberData(nameof(SmallModels))]
+    public void Features_can_be_asked_for_by_index(string variant)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using var model = Build(variant);
+        model.eval();
+        var input = FormulaFill.Input("input", [1, 3, ConfigOf(variant).img_size, ConfigOf(variant).img_size]);
+        var all = model.forward_intermediates(input);
+        var some = model.forward_intermediates(input, [1, 0]);
+        Assert.Equal(model.feature_info.Count, all.Length);
+        Assert.True(allclose(all[1], some[0]));
+        Assert.True(allclose(all[0], some[1]));
+    }
+
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void Every_variant_keeps_the_contract(string variant)
+    {
+        var family = ModelRegistry.Family(variant);
+        var config = (ImageModelConfig)family.Config(variant);
+        var before = get_default_device();
+        set_default_device(META);
+        try
+        {
+            using var scope = NewDisposeScope();
+            using var _ = no_grad();
+            using var model = (ImageModel)family.Create(config);
+            model.eval();
+            Assert.Empty(Unregistered(model));
+
+            var input = empty(1, config.in_chans, config.img_size, config.img_size);
+            Assert.Equal(new long[] { 1, config.num_classes }, model.call(input).shape);
+            int last = model.feature_info.Count - 1;
+            var map = model.forward_intermediates(input, [last])[0];
+            var (channels, stride) = (model.feature_info[last].Channels, model.feature_info[last].Stride);
+            Assert.Equal(new long[] { 1, channels, config.img_size / stride, config.img_size / stride }, map.shape);
+
+            var names = model.named_parameters().Select(p => p.name).ToArray();
+            Assert.Subset(names.ToHashSet(), model.no_weight_decay.ToHashSet());
+            Assert.Equal(Enumerable.Range(0, model.num_layers), names.Select(model.layer_of).Distinct().Order());
+        }
+        finally
+        {
+            set_default_device(before);
+        }
+    }
+
+    // Modules and parameters that are in a field of one of the model's modules, and that the model does not know.
+    private static List<string> Unregistered(nn.Module root)
+    {
+        var missing = new List<string>();
+        foreach (var module in root.modules().Append(root))
+        {
+            var known = module.children().Concat<object>(module.parameters(recurse: false)).ToHashSet(ReferenceEqualityComparer.Instance);
+            for (var type = module.GetType(); type?.Namespace?.StartsWith("Attention", StringComparison.Ordinal) == true; type = type.BaseType)
+                foreach (var field in type.GetFields(BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.Public | BindingFlags.DeclaredOnly))
+                    if (field.GetValue(module) is nn.Module or Parameter && !known.Contains(field.GetValue(module)!))
+                        missing.Add($"{type.Name}.{field.Name}");
+        }
+        return missing;
+    }
+}
