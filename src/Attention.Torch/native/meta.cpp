@@ -4,6 +4,8 @@
 #if !TORCH_AT_LEAST(2, 0)
 
 #include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/stack.h>
 #include <torch/library.h>
 
 namespace {
@@ -38,7 +40,39 @@ ThreeTensors meta_batch_norm(const at::Tensor& input, const c10::optional<at::Te
   return {at::empty_like(input), at::empty({kept}, input.options()), at::empty({kept}, input.options())};
 }
 
+at::Tensor meta_index_select(const at::Tensor& self, int64_t dim, const at::Tensor& index) {
+  auto sizes = self.sizes().vec();
+  if (!sizes.empty()) sizes[c10::maybe_wrap_dim(dim, self.dim())] = index.numel();
+  return at::empty(sizes, self.options());
+}
+
+at::Tensor meta_adaptive_avg_pool2d(const at::Tensor& self, c10::SymIntArrayRef output_size) {
+  auto sizes = self.sizes().vec();
+  sizes[sizes.size() - 2] = output_size[0].expect_int();
+  sizes[sizes.size() - 1] = output_size[1].expect_int();
+  return at::empty(sizes, self.options());
+}
+
+ThreeTensors meta_group_norm(const at::Tensor& input, const c10::optional<at::Tensor>&, const c10::optional<at::Tensor>&,
+                             c10::SymInt batch, c10::SymInt, c10::SymInt, int64_t groups, double) {
+  const int64_t kept[] = {batch.expect_int(), groups};
+  return {at::empty_like(input), at::empty(kept, input.options()), at::empty(kept, input.options())};
+}
+
+// For operators whose result has the shape of their first tensor.
+void meta_same(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
+  const auto arguments = op.schema().arguments().size();
+  at::Tensor first = torch::jit::peek(*stack, 0, arguments).toTensor();
+  torch::jit::drop(*stack, arguments);
+  torch::jit::push(*stack, op.schema().name().back() == '_' ? first : at::empty_like(first));
+}
+
 TORCH_LIBRARY_IMPL(aten, Meta, m) {
+  for (const char* name : {"relu", "relu_", "roll", "flip", "hardswish", "hardswish_"})
+    m.impl(name, torch::CppFunction::makeFromBoxedFunction<&meta_same>());
+  m.impl("index_select", meta_index_select);
+  m.impl("_adaptive_avg_pool2d", meta_adaptive_avg_pool2d);
+  m.impl("native_group_norm", meta_group_norm);
   m.impl("convolution_overrideable", meta_convolution);
   m.impl("native_layer_norm", meta_layer_norm);
   m.impl("native_batch_norm", meta_batch_norm);
