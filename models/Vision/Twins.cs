@@ -202,7 +202,11 @@ public sealed class Twins : StagedModel
     private static readonly TwinsConfig Svt = new() { crop_pct = 0.9 };
     private static readonly TwinsConfig Pcpvt = Svt with
     {
-        depths = [3, 4, 6, 3], embed_dims = [64, 128, 320, 512], num_heads = [1, 2, 5, 8], mlp_ratios = [8, 8, 4, 4], wss = null,
+        depths = [3, 4, 6, 3],
+        embed_dims = [64, 128, 320, 512],
+        num_heads = [1, 2, 5, 8],
+        mlp_ratios = [8, 8, 4, 4],
+        wss = null,
     };
 
     /// <summary>The variants, by timm's names.</summary>

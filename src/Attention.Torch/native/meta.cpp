@@ -64,11 +64,11 @@ void meta_same(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const auto arguments = op.schema().arguments().size();
   at::Tensor first = torch::jit::peek(*stack, 0, arguments).toTensor();
   torch::jit::drop(*stack, arguments);
-  torch::jit::push(*stack, op.schema().name().back() == '_' ? first : at::empty_like(first));
+  torch::jit::push(*stack, at::empty_like(first));
 }
 
 TORCH_LIBRARY_IMPL(aten, Meta, m) {
-  for (const char* name : {"relu", "relu_", "roll", "flip", "hardswish", "hardswish_"})
+  for (const char* name : {"relu", "roll", "flip", "hardswish"})
     m.impl(name, torch::CppFunction::makeFromBoxedFunction<&meta_same>());
   m.impl("index_select", meta_index_select);
   m.impl("_adaptive_avg_pool2d", meta_adaptive_avg_pool2d);

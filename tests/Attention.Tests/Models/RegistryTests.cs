@@ -28,11 +28,21 @@ public class RegistryTests
         ["eva02_base_patch16_clip_224"] = config => Small((BeitConfig)config),
         ["swin_tiny_patch4_window7_224"] = config => (SwinConfig)config with
         {
-            img_size = 64, embed_dim = 12, depths = [2, 2, 2, 1], num_heads = [1, 2, 2, 2], window_size = [4], num_classes = 5,
+            img_size = 64,
+            embed_dim = 12,
+            depths = [2, 2, 2, 1],
+            num_heads = [1, 2, 2, 2],
+            window_size = [4],
+            num_classes = 5,
         },
         ["swinv2_tiny_window8_256"] = config => (SwinV2Config)config with
         {
-            img_size = 64, embed_dim = 12, depths = [2, 2, 2, 1], num_heads = [1, 2, 2, 2], window_size = 4, num_classes = 5,
+            img_size = 64,
+            embed_dim = 12,
+            depths = [2, 2, 2, 1],
+            num_heads = [1, 2, 2, 2],
+            window_size = 4,
+            num_classes = 5,
         },
         ["pvt_v2_b2"] = config => Small((PvtConfig)config),
         ["pvt_v2_b2_li"] = config => Small((PvtConfig)config),
@@ -64,7 +74,13 @@ public class RegistryTests
 
     private static BiFormerConfig Small(BiFormerConfig config) => config with
     {
-        img_size = 64, depth = [1, 1, 1, 1], embed_dim = [8, 16, 16, 24], head_dim = 4, n_win = 2, topks = [1, 2, 4, 0], num_classes = 5,
+        img_size = 64,
+        depth = [1, 1, 1, 1],
+        embed_dim = [8, 16, 16, 24],
+        head_dim = 4,
+        n_win = 2,
+        topks = [1, 2, 4, 0],
+        num_classes = 5,
     };
 
     private static ConvNeXtConfig Small(ConvNeXtConfig config) =>
