@@ -54,6 +54,8 @@ public static class ModelRegistry
         Register(Vision.BiFormer.Family);
         Register(Vision.ResNet.Family);
         Register(Vision.ConvNeXt.Family);
+        Register(Language.Gpt2.Family);
+        Register(Language.Decoder.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>

@@ -1,6 +1,8 @@
 using System.Globalization;
 using Attention.Engine.Configuration;
 using Attention.Models;
+using Attention.Models.Language;
+using Attention.Modules;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -67,6 +69,8 @@ public sealed class Verifier
 
     private static nn.Module<Tensor, Tensor> Build(string name, Recording recording)
     {
+        if (recording.hf_config is { } config)
+            return HuggingFaceDecoders.Create(HuggingFaceDecoders.Read(config));
         var options = recording.kwargs.Where(pair => pair.Key != "name").Select(pair => (pair.Key, (object?)Plain(pair.Value))).ToArray();
         return ModelBuilder.Build(new NamedPart(name, options)) as nn.Module<Tensor, Tensor>
             ?? throw new UserError($"'{name}' takes more than one input", "verify compares models that map one tensor to one");
@@ -86,7 +90,8 @@ public sealed class Verifier
     private bool StateAgrees()
     {
         var expected = recording.state.ToDictionary(entry => entry.name);
-        problems.AddRange(expected.Keys.Except(state.Keys).Select(name => $"missing '{name}' ({Shape(expected[name].shape)})"));
+        // A tied tensor may be there once only.
+        problems.AddRange(expected.Keys.Except(state.Keys).Where(name => expected[name].alias_of is null).Select(name => $"missing '{name}' ({Shape(expected[name].shape)})"));
         problems.AddRange(state.Keys.Except(expected.Keys).Select(name => $"unexpected '{name}' ({Shape(state[name].shape)})"));
         foreach (var (name, tensor) in state)
             if (expected.TryGetValue(name, out var entry) && !entry.shape.AsSpan().SequenceEqual(tensor.shape))
@@ -119,6 +124,8 @@ public sealed class Verifier
             else if (!feature.name.Contains('#') && !feature.name.EndsWith(".0", StringComparison.Ordinal))
                 problems.Add($"no module '{feature.name}' to compare a feature of");
 
+        if (recording.decode is { } decoding && model is LanguageModel language)
+            CompareDecoding(language, decoding);
         if (recording.backward is null)
             return;
         using var probe = FormulaFill.Probe("grad_probe", output.shape);
@@ -127,12 +134,65 @@ public sealed class Verifier
             CompareGradient(gradient);
     }
 
+    // One token at a time, then in two portions: the same logits must come out.
+    private void CompareDecoding(LanguageModel language, RecordedDecoding expected)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var input = recording.inputs[0];
+        var tokens = FormulaFill.IntegerInput(input.name, input.shape, input.high);
+        using var cache = language.CreateCache(input.shape[0]);
+        var steps = expected.steps.ToDictionary(step => step.position);
+        for (long position = 0; position < input.shape[1]; position++)
+        {
+            var logits = language.forward(tokens.narrow(1, position, 1), cache);
+            if (steps.TryGetValue(position, out var step))
+                CompareStep(step, logits, $"decoding at position {position}");
+        }
+        if (expected.greedy is { } greedy)
+            CompareGreedy(language, cache, tokens, greedy);
+
+        long half = input.shape[1] / 2;
+        cache.Clear();
+        language.forward(tokens.narrow(1, 0, half), cache).Dispose();
+        var rest = language.forward(tokens.narrow(1, half, input.shape[1] - half), cache, last_only: false);
+        foreach (var step in expected.steps.Where(step => step.position >= half))
+            CompareStep(step, rest.narrow(1, step.position - half, 1), $"prefill in two portions at position {step.position}");
+    }
+
+    private void CompareStep(RecordedStep expected, Tensor logits, string what) => outputError = Math.Max(outputError, Difference(
+        new RecordedTensor(what, expected.shape, 0, expected.max_abs, expected.indices, expected.samples, expected.noise), logits.squeeze(1), what));
+
+    private void CompareGreedy(LanguageModel language, DecodingCache cache, Tensor tokens, RecordedGreedy greedy)
+    {
+        var next = language.forward(tokens.narrow(1, tokens.shape[1] - 1, 1), Rewound(language, cache, tokens)).argmax(-1);
+        for (int i = 0; i < greedy.tokens[0].Length; i++)
+        {
+            for (int row = 0; row < greedy.tokens.Length; row++)
+                if (next[row, 0].item<long>() != greedy.tokens[row][i])
+                {
+                    problems.Add($"greedy token {i} of row {row} is {next[row, 0].item<long>()}, the reference has {greedy.tokens[row][i]}");
+                    return;
+                }
+            if (i + 1 < greedy.tokens[0].Length)
+                next = language.forward(next, cache).argmax(-1);
+        }
+    }
+
+    // The cache with all but the last token.
+    private static DecodingCache Rewound(LanguageModel language, DecodingCache cache, Tensor tokens)
+    {
+        cache.Clear();
+        language.forward(tokens.narrow(1, 0, tokens.shape[1] - 1), cache).Dispose();
+        return cache;
+    }
+
     private void Fill()
     {
         using var _ = no_grad();
         foreach (var entry in recording.state)
         {
-            if (entry.fill == "computed")
+            if (entry.fill == "computed" || !state.ContainsKey(entry.name))
                 continue;
             using var values = FormulaFill.Parameter(entry.alias_of ?? entry.name, entry.shape, entry.fill, entry.gain ?? recording.gain);
             state[entry.name].copy_(values);
@@ -181,7 +241,9 @@ public sealed class Verifier
 
     private void CompareGradient(RecordedGradient expected)
     {
-        using var gradient = ((Parameter)state[expected.name]).grad;
+        if (!state.TryGetValue(expected.name, out var parameter))
+            return;
+        using var gradient = ((Parameter)parameter).grad;
         if (expected.l2 is not { } norm || expected.zero)
         {
             if (expected.l2 is null && gradient is not null && gradient.abs().max().item<float>() != 0)
