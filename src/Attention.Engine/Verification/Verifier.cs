@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Attention.Engine.Configuration;
 using Attention.Models;
 using TorchSharp;
@@ -62,7 +63,10 @@ public sealed class Verifier
     private static string Name(Recording recording, string path)
     {
         var factory = recording.factory?[(recording.factory.IndexOf(':') + 1)..];
-        return factory is not null && ModelRegistry.Names.Contains(factory) ? factory : Path.GetFileNameWithoutExtension(path);
+        // A factory of many models takes the name as an argument; some authors write theirs in capitals.
+        var given = recording.kwargs.TryGetValue("name", out var name) && name.ValueKind == JsonValueKind.String ? name.GetString() : null;
+        return new[] { given, factory, factory?.ToLowerInvariant() }.FirstOrDefault(each => each is not null && ModelRegistry.Names.Contains(each))
+            ?? Path.GetFileNameWithoutExtension(path);
     }
 
     private static nn.Module<Tensor, Tensor> Build(string name, Recording recording)
@@ -72,12 +76,13 @@ public sealed class Verifier
             ?? throw new UserError($"'{name}' takes more than one input", "verify compares models that map one tensor to one");
     }
 
-    private static object? Plain(System.Text.Json.JsonElement value) => value.ValueKind switch
+    private static object? Plain(JsonElement value) => value.ValueKind switch
     {
-        System.Text.Json.JsonValueKind.Number => value.TryGetInt64(out long whole) ? whole : value.GetDouble(),
-        System.Text.Json.JsonValueKind.True => true,
-        System.Text.Json.JsonValueKind.False => false,
-        System.Text.Json.JsonValueKind.String => value.GetString(),
+        JsonValueKind.Number => value.TryGetInt64(out long whole) ? whole : value.GetDouble(),
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        JsonValueKind.String => value.GetString(),
+        JsonValueKind.Array => value.EnumerateArray().Select(Plain).ToArray(),
         _ => null,
     };
 
