@@ -56,6 +56,8 @@ public static class ModelRegistry
         Register(Vision.ConvNeXt.Family);
         Register(Vision.TransNeXt.Family);
         Register(Vision.MohVit.Family);
+        Register(Vision.DiT.Family);
+        Register(Vision.DiT.MohFamily);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Attention.Models.Vision;
 
 /// <summary>A TransNeXt; fields as in the authors' repository.</summary>
-public sealed record TransNeXtConfig : ImageModelConfig
+public sealed record TransNeXtConfig : AttentionHostConfig
 {
     /// <summary>Side of the images of the first training, to whose coordinates positions are scaled; null for img_size.</summary>
     public int? pretrain_size { get; init; }
@@ -49,31 +49,31 @@ internal sealed class TransNeXtBlock : Block
     private readonly LayerNorm norm2;
     private readonly ConvolutionalGlu mlp;
     private readonly nn.Module<Tensor, Tensor> drop_path;
+    private readonly HostedAttention mixer;
 
-    public TransNeXtBlock(TransNeXtConfig config, int stage, double drop) : base(nameof(TransNeXtBlock))
+    public TransNeXtBlock(TransNeXtConfig config, int stage, int index, double drop) : base(nameof(TransNeXtBlock))
     {
         int dim = config.embed_dims[stage];
         norm1 = nn.LayerNorm(dim, NormEps);
-        attn = config.sr_ratios[stage] == 1
-            ? new LengthScaledAttention(dim, Common(new LengthScaledAttentionConfig(), config, stage))
-            : new AggregatedAttention(dim, Common(new AggregatedAttentionConfig(), config, stage) with
-            {
-                window_size = config.window_size[stage] ?? 0,
-                sr_ratio = config.sr_ratios[stage],
-                fixed_pool_size = config.fixed_pool_size,
-            });
+        mixer = new HostedAttention(config.attention ?? Own(config, stage), config.Site(dim, config.num_heads[stage], config.patch_size << stage, index));
+        attn = mixer.Module;
         norm2 = nn.LayerNorm(dim, NormEps);
         mlp = new ConvolutionalGlu(dim, (int)(dim * config.mlp_ratios[stage]), config.drop_rate);
         drop_path = DropPath.Of(drop);
         RegisterComponents();
     }
 
-    private static T Common<T>(T attention, TransNeXtConfig config, int stage) where T : LengthScaledAttentionConfig
+    private static CosineAttentionConfig Own(TransNeXtConfig config, int stage)
     {
         int Side(int pixels) => pixels / (config.patch_size << stage);
-        return (T)(attention with
+        CosineAttentionConfig kind = config.sr_ratios[stage] == 1 ? new LengthScaledAttentionConfig() : new AggregatedAttentionConfig
         {
-            num_heads = config.num_heads[stage],
+            window_size = config.window_size[stage] ?? 0,
+            sr_ratio = config.sr_ratios[stage],
+            fixed_pool_size = config.fixed_pool_size,
+        };
+        return kind with
+        {
             qkv_bias = config.qkv_bias,
             trained_size = config.is_extrapolation ? null : Side(config.img_size),
             pretrain_size = Side(config.pretrain_size ?? config.img_size),
@@ -82,12 +82,12 @@ internal sealed class TransNeXtBlock : Block
             shared_head = config.shared_head?[stage],
             routed_head = config.routed_head?[stage] ?? 0,
             balance_weight = config.balance_weight,
-        });
+        };
     }
 
     protected override Tensor Forward(Tensor x)
     {
-        x = x + drop_path.call(attn.call(norm1.call(x)));
+        x = x + drop_path.call(mixer.OnMap(norm1.call(x)));
         return x + drop_path.call(mlp.call(norm2.call(x)));
     }
 }
@@ -139,7 +139,7 @@ public sealed class TransNeXt : StagedModel
         var down = stage == 0
             ? new OverlapPatchEmbed(config.in_chans, dim, patch_size: config.patch_size * 2 - 1, stride: config.patch_size)
             : new OverlapPatchEmbed(config.embed_dims[stage - 1], dim, patch_size: 3, stride: 2);
-        var blocks = nn.ModuleList(rates.Select(rate => new TransNeXtBlock(config, stage, rate)).ToArray());
+        var blocks = nn.ModuleList(rates.Select((rate, i) => new TransNeXtBlock(config, stage, i, rate)).ToArray());
         var norm = nn.LayerNorm(dim, TransNeXtBlock.NormEps);
         register_module($"patch_embed{stage + 1}", down);
         register_module(StageName(stage), blocks);

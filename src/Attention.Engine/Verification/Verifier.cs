@@ -34,12 +34,12 @@ public sealed class Verifier
     public const double NoiseFactor = 20;
 
     private readonly Recording recording;
-    private readonly nn.Module<Tensor, Tensor> model;
+    private readonly nn.Module model;
     private readonly Dictionary<string, Tensor> state;
     private readonly List<string> problems = [];
     private double outputError, featureError, gradientError;
 
-    private Verifier(Recording recording, nn.Module<Tensor, Tensor> model)
+    private Verifier(Recording recording, nn.Module model)
     {
         this.recording = recording;
         this.model = model;
@@ -69,11 +69,13 @@ public sealed class Verifier
             ?? Path.GetFileNameWithoutExtension(path);
     }
 
-    private static nn.Module<Tensor, Tensor> Build(string name, Recording recording)
+    private static nn.Module Build(string name, Recording recording)
     {
-        var options = recording.kwargs.Where(pair => pair.Key != "name").Select(pair => (pair.Key, (object?)Plain(pair.Value))).ToArray();
-        return ModelBuilder.Build(new NamedPart(name, options)) as nn.Module<Tensor, Tensor>
-            ?? throw new UserError($"'{name}' takes more than one input", "verify compares models that map one tensor to one");
+        var fields = ModelRegistry.Names.Contains(name) ? ModelRegistry.Family(name).Config(name).GetType() : null;
+        // References that take a list take one number for all as well.
+        object? Fitted(string key, object? value) => value is not object?[] && fields?.GetProperty(key)?.PropertyType.IsArray == true ? new[] { value } : value;
+        var options = recording.kwargs.Where(pair => pair.Key != "name").Select(pair => (pair.Key, Fitted(pair.Key, Plain(pair.Value)))).ToArray();
+        return ModelBuilder.Build(new NamedPart(name, options));
     }
 
     private static object? Plain(JsonElement value) => value.ValueKind switch
@@ -112,10 +114,10 @@ public sealed class Verifier
         model.eval();
         var features = new Dictionary<string, Tensor>();
         WatchFeatures(features);
-        var input = recording.inputs[0];
-        var output = model.call(input.kind == "int"
+        var inputs = recording.inputs.Select(input => input.kind == "int"
             ? FormulaFill.IntegerInput(input.name, input.shape, input.high)
-            : FormulaFill.Input(input.name, input.shape));
+            : FormulaFill.Input(input.name, input.shape)).ToArray();
+        var output = Call(inputs);
 
         outputError = Difference(recording.outputs[0], output, "output");
         foreach (var feature in recording.features)
@@ -132,6 +134,14 @@ public sealed class Verifier
             CompareGradient(gradient);
     }
 
+    private Tensor Call(Tensor[] inputs) => (model, inputs.Length) switch
+    {
+        (nn.Module<Tensor, Tensor> one, 1) => one.call(inputs[0]),
+        (nn.Module<Tensor, Tensor, Tensor> two, 2) => two.call(inputs[0], inputs[1]),
+        (nn.Module<Tensor, Tensor, Tensor, Tensor> three, 3) => three.call(inputs[0], inputs[1], inputs[2]),
+        _ => throw new UserError($"the recording has {inputs.Length} inputs, the model takes another number", "verify compares models of up to three tensors that give one"),
+    };
+
     private void Fill()
     {
         using var _ = no_grad();
@@ -147,17 +157,24 @@ public sealed class Verifier
     private void WatchFeatures(Dictionary<string, Tensor> features)
     {
         var wanted = recording.features.Select(feature => feature.name).ToHashSet();
+        var known = model.named_modules().Select(pair => pair.name).ToHashSet();
         foreach (var (name, module) in model.named_modules())
         {
-            // A list of blocks stands for its last one.
-            var names = wanted.Where(w => w == name || name.StartsWith(w + ".", StringComparison.Ordinal) && IsLastOfList(w, name)).ToArray();
-            if (names.Length > 0 && module is nn.Module<Tensor, Tensor> part)
-                part.register_forward_hook((_, _, result) =>
-                {
-                    foreach (var each in names)
-                        features[each] = result.detach().DetachFromDisposeScope();
-                    return result;
-                });
+            // A list of blocks stands for its last one; the first of several results for the only one.
+            var names = wanted.Where(w => w == name || w == $"{name}.0" && !known.Contains(w)
+                || name.StartsWith(w + ".", StringComparison.Ordinal) && IsLastOfList(w, name)).ToArray();
+            if (names.Length == 0)
+                continue;
+            Tensor Keep(Tensor result)
+            {
+                foreach (var each in names)
+                    features[each] = result.detach().DetachFromDisposeScope();
+                return result;
+            }
+            if (module is nn.Module<Tensor, Tensor> part)
+                part.register_forward_hook((_, _, result) => Keep(result));
+            else if (module is nn.Module<Tensor, Tensor, Tensor> pair)
+                pair.register_forward_hook((_, _, _, result) => Keep(result));
         }
     }
 

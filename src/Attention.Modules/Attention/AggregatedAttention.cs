@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Attention.Modules;
 
 /// <summary>What an <see cref="AggregatedAttention"/> is made from; the keys of <c>attention:</c> in a config.</summary>
-public sealed record AggregatedAttentionConfig : LengthScaledAttentionConfig
+public sealed record AggregatedAttentionConfig : CosineAttentionConfig
 {
     /// <summary>Side of the window around each position, odd.</summary>
     public int window_size { get; init; } = 3;
@@ -13,6 +13,8 @@ public sealed record AggregatedAttentionConfig : LengthScaledAttentionConfig
     public int sr_ratio { get; init; } = 2;
     /// <summary>Side of the pooled map, whatever the map's size; null to let sr_ratio decide.</summary>
     public int? fixed_pool_size { get; init; }
+
+    public override AggregatedAttention Create(AttentionSite site) => new(site.Dim, this with { num_heads = num_heads ?? site.NumHeads });
 }
 
 /// <summary>
@@ -46,9 +48,9 @@ public sealed class AggregatedAttention : CosineAttention
         kv = nn.Linear(dim, dim * 2, hasBias: config.qkv_bias);
         sr = nn.Conv2d(dim, dim, kernel_size: 1);
         norm = nn.LayerNorm(dim);
-        relative_pos_bias_local = new Parameter(Small(0.0004, config.num_heads, window));
-        learnable_tokens = new Parameter(Small(0.02, config.num_heads, dim / config.num_heads, window));
-        learnable_bias = new Parameter(zeros(config.num_heads, 1, window));
+        relative_pos_bias_local = new Parameter(Small(0.0004, num_heads, window));
+        learnable_tokens = new Parameter(Small(0.02, num_heads, dim / num_heads, window));
+        learnable_bias = new Parameter(zeros(num_heads, 1, window));
         counts = new WindowCounts(config.window_size);
         RegisterComponents();
     }
@@ -119,13 +121,27 @@ internal sealed class WindowCounts(int window) : IDisposable
         {
             Dispose();
             using var scope = NewDisposeScope();
-            var inside = SlidingWindow.Inside(height, width, window).to(like.device);
-            count = inside.sum(-1).to(like.dtype).view(height, width, 1, 1).DetachFromDisposeScope();
-            mask = zeros(height * width, window * window, like.dtype, like.device)
-                .masked_fill(inside.logical_not().view(height * width, -1), double.NegativeInfinity).DetachFromDisposeScope();
+            var (outside, inside) = Border(height, width);
+            mask = tensor(outside, [height * width, window * window]).to(like.dtype, like.device, copy: true).DetachFromDisposeScope();
+            count = tensor(inside, [height, width, 1, 1]).to(like.dtype, like.device, copy: true).DetachFromDisposeScope();
             size = now;
         }
         return (mask!, count!);
+    }
+
+    private (float[] Outside, float[] Inside) Border(long height, long width)
+    {
+        int reach = window / 2;
+        var (outside, inside) = (new float[height * width * window * window], new float[height * width]);
+        for (long position = 0, i = 0; position < inside.Length; position++)
+            for (int row = -reach; row <= reach; row++)
+                for (int column = -reach; column <= reach; column++, i++)
+                    if (position / width + row is var down && down >= 0 && down < height
+                        && position % width + column is var across && across >= 0 && across < width)
+                        inside[position]++;
+                    else
+                        outside[i] = float.NegativeInfinity;
+        return (outside, inside);
     }
 
     public void Dispose()

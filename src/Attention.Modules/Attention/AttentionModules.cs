@@ -13,6 +13,9 @@ public static class AttentionModules
         Register("spatial_reduction", new SpatialReductionAttentionConfig());
         Register("bi_level_routing", new BiLevelRoutingAttentionConfig());
         Register("enhanced_self", new EnhancedSelfAttentionConfig());
+        Register("aggregated", new AggregatedAttentionConfig());
+        Register("length_scaled", new LengthScaledAttentionConfig());
+        Register("mixture_of_head", new MixtureOfHeadAttentionConfig());
     }
 
     /// <summary>Adds an attention: a user's own, from their program.</summary>

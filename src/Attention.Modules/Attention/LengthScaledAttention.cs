@@ -4,11 +4,9 @@ using static TorchSharp.torch;
 
 namespace Attention.Modules;
 
-/// <summary>What a <see cref="LengthScaledAttention"/> is made from; the keys of <c>attention:</c> in a config.</summary>
-public record LengthScaledAttentionConfig
+/// <summary>What TransNeXt's two attentions are made from.</summary>
+public abstract record CosineAttentionConfig : MultiHeadConfig
 {
-    /// <summary>Heads; each has dim / num_heads channels.</summary>
-    public int num_heads { get; init; } = 8;
     public bool qkv_bias { get; init; } = true;
     /// <summary>Side of the map for which the position bias is made, to be interpolated to others; null to make it for each size.</summary>
     public int? trained_size { get; init; }
@@ -22,6 +20,14 @@ public record LengthScaledAttentionConfig
     public int routed_head { get; init; }
     /// <summary>Weight of the loss that balances the use of heads.</summary>
     public double balance_weight { get; init; } = HeadRouter.DefaultBalanceWeight;
+
+    public sealed override AttentionLayout Layout => AttentionLayout.Map;
+}
+
+/// <summary>What a <see cref="LengthScaledAttention"/> is made from; the keys of <c>attention:</c> in a config.</summary>
+public sealed record LengthScaledAttentionConfig : CosineAttentionConfig
+{
+    public override LengthScaledAttention Create(AttentionSite site) => new(site.Dim, this with { num_heads = num_heads ?? site.NumHeads });
 }
 
 /// <summary>
@@ -41,15 +47,15 @@ public abstract class CosineAttention : Block
     protected readonly Linear proj;
     protected readonly Dropout proj_drop;
 
-    private readonly int num_heads;
+    /// <summary>Heads.</summary>
+    protected readonly int num_heads;
+
     private readonly LogSpacedBias bias;
     private readonly HeadRouter? router;
 
-    private protected CosineAttention(string name, long dim, LengthScaledAttentionConfig config) : base(name)
+    private protected CosineAttention(string name, long dim, CosineAttentionConfig config) : base(name)
     {
-        num_heads = config.num_heads;
-        if (num_heads < 1 || dim % num_heads != 0)
-            throw new UserError($"{dim} channels do not divide into num_heads {num_heads}", "choose a number of heads that divides the channels");
+        num_heads = config.HeadsFor(dim);
         temperature = new Parameter(full([num_heads, 1, 1], FirstTemperature));
         query_embedding = new Parameter(Small(0.02, num_heads, 1, dim / num_heads));
         cpb_fc1 = nn.Linear(2, HiddenOfBias);

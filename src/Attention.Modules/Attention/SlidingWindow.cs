@@ -32,20 +32,6 @@ public static class SlidingWindow
         return MixFunction.apply(weights, v, window);
     }
 
-    /// <summary>Positions of each window that lie on a map. (H, W, window²), true where they do.</summary>
-    internal static Tensor Inside(long height, long width, int window)
-    {
-        int reach = window / 2;
-        var inside = new bool[height * width * window * window];
-        long i = 0;
-        for (long row = 0; row < height; row++)
-            for (long column = 0; column < width; column++)
-                for (int down = -reach; down <= reach; down++)
-                    for (int across = -reach; across <= reach; across++)
-                        inside[i++] = row + down >= 0 && row + down < height && column + across >= 0 && column + across < width;
-        return tensor(inside, [height, width, window * window]);
-    }
-
     // --- the three products ----------------------------------------------------------------------
 
     private static Tensor ScoresOf(Tensor q, Tensor k, int window)
