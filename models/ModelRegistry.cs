@@ -56,6 +56,10 @@ public static class ModelRegistry
         Register(Vision.ConvNeXt.Family);
         Register(Language.Gpt2.Family);
         Register(Language.Decoder.Family);
+        Register(Vision.TransNeXt.Family);
+        Register(Vision.MohVit.Family);
+        Register(Vision.DiT.Family);
+        Register(Vision.DiT.MohFamily);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>

@@ -14,6 +14,9 @@ public static class AttentionModules
         Register("bi_level_routing", new BiLevelRoutingAttentionConfig());
         Register("enhanced_self", new EnhancedSelfAttentionConfig());
         Register("grouped_query", new GroupedQueryConfig());
+        Register("aggregated", new AggregatedAttentionConfig());
+        Register("length_scaled", new LengthScaledAttentionConfig());
+        Register("moh", new MixtureOfHeadAttentionConfig());
     }
 
     /// <summary>Adds an attention: a user's own, from their program.</summary>

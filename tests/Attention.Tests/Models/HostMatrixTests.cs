@@ -22,6 +22,9 @@ public class HostMatrixTests
         ["bi_level_routing"] = "n_win: 2, topk: 2",
         ["enhanced_self"] = "",
         ["grouped_query"] = "num_key_value_heads: 1",
+        ["aggregated"] = "",
+        ["length_scaled"] = "",
+        ["moh"] = "",
     };
 
     // One small model of each host, two blocks deep where the host alternates.
@@ -35,6 +38,7 @@ public class HostMatrixTests
         ["pvt_v2_b0"] = "img_size: 32, embed_dims: [8, 12, 12, 12], depths: [1, 1, 1, 1], num_heads: [2, 2, 2, 2]",
         ["twins_svt_small"] = "img_size: 32, embed_dims: [8, 12, 12, 12], depths: [2, 1, 1, 1], num_heads: [2, 2, 2, 2]",
         ["biformer_tiny"] = "img_size: 32, embed_dim: [8, 12, 12, 12], depth: [1, 1, 1, 1], head_dim: 4, n_win: 2, topks: [1, 2, 2, 0]",
+        ["transnext_micro"] = "img_size: 32, embed_dims: [8, 12, 12, 12], depths: [1, 1, 1, 1], num_heads: [2, 2, 2, 2]",
     };
 
     private static readonly Dictionary<string, string> decoders = new()
