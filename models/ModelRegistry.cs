@@ -60,6 +60,8 @@ public static class ModelRegistry
         Register(Vision.MohVit.Family);
         Register(Vision.DiT.Family);
         Register(Vision.DiT.MohFamily);
+        Register(Vision.CoAtNet.Family);
+        Register(Vision.MaxVit.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>
