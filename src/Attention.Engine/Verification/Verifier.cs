@@ -153,6 +153,14 @@ public sealed class Verifier
                         features[each] = result.detach().DetachFromDisposeScope();
                     return result;
                 });
+            if (module is nn.Module<Tensor[], Tensor[]> parts)
+                parts.register_forward_hook((_, _, results) =>
+                {
+                    for (int i = 0; i < results.Length; i++)
+                        if (wanted.Contains($"{name}.{i}"))
+                            features[$"{name}.{i}"] = results[i].detach().DetachFromDisposeScope();
+                    return results;
+                });
         }
     }
 
