@@ -52,6 +52,7 @@ public static class ModelRegistry
         Register(Vision.PyramidVisionTransformer.Family);
         Register(Vision.Twins.Family);
         Register(Vision.BiFormer.Family);
+        Register(Vision.CrossVit.Family);
         Register(Vision.ResNet.Family);
         Register(Vision.ConvNeXt.Family);
         Register(Language.Gpt2.Family);

@@ -220,6 +220,14 @@ public sealed class Verifier
         var known = model.named_modules().Select(pair => pair.name).ToHashSet();
         foreach (var (name, module) in model.named_modules())
         {
+            if (module is nn.Module<Tensor[], Tensor[]> parts)
+                parts.register_forward_hook((_, _, results) =>
+                {
+                    for (int i = 0; i < results.Length; i++)
+                        if (wanted.Contains($"{name}.{i}"))
+                            features[$"{name}.{i}"] = results[i].detach().DetachFromDisposeScope();
+                    return results;
+                });
             // A list of blocks stands for its last one; the first of several results for the only one.
             var names = wanted.Where(w => w == name || w == $"{name}.0" && !known.Contains(w)
                 || name.StartsWith(w + ".", StringComparison.Ordinal) && IsLastOfList(w, name)).ToArray();
