@@ -54,6 +54,8 @@ public static class ModelRegistry
         Register(Vision.BiFormer.Family);
         Register(Vision.ResNet.Family);
         Register(Vision.ConvNeXt.Family);
+        Register(Vision.FocalNet.Family);
+        Register(Vision.ShVit.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>

@@ -20,4 +20,16 @@ public static class Convolutions
                 nn.init.zeros_(conv.bias);
         }
     }
+
+    /// <summary>Truncated normal weights of deviation 0.02 and zero biases in every convolution below <paramref name="root"/>.</summary>
+    public static void InitialiseTruncated(nn.Module root)
+    {
+        using var _ = no_grad();
+        foreach (var conv in root.modules().OfType<Conv2d>())
+        {
+            nn.init.trunc_normal_(conv.weight, std: 0.02);
+            if (conv.bias is not null)
+                nn.init.zeros_(conv.bias);
+        }
+    }
 }
