@@ -63,6 +63,8 @@ public static class ModelRegistry
         Register(Vision.DiT.MohFamily);
         Register(Vision.CoAtNet.Family);
         Register(Vision.MaxVit.Family);
+        Register(Vision.FocalNet.Family);
+        Register(Vision.ShVit.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>
