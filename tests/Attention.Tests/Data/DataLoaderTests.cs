@@ -52,7 +52,7 @@ public class DataLoaderTests
     [Fact]
     public void An_epoch_can_start_in_its_middle_and_drop_its_rest()
     {
-        var options = new LoaderOptions { BatchSize = 8, Shuffle = true, DropLast = true, Workers = 2 };
+        var options = new LoaderOptions { BatchSize = 8, Shuffle = true, Last = LastBatch.Drop, Workers = 2 };
         var loader = new DataLoader(new Numbered(50), TransformPipeline.Parse(""), options);
         Assert.Equal(6, loader.StepsPerEpoch);
         var whole = Collect(loader.Epoch(2));
