@@ -5,19 +5,25 @@ using static TorchSharp.torch;
 namespace Attention.Modules;
 
 /// <summary>What a <see cref="WindowAttention"/> is made from; the keys of <c>attention:</c> in a config.</summary>
-public sealed record WindowAttentionConfig
+public sealed record WindowAttentionConfig : MultiHeadConfig
 {
-    /// <summary>Heads; each has dim / num_heads channels.</summary>
-    public int num_heads { get; init; } = 4;
     /// <summary>Side of the square windows, in tokens.</summary>
     public int window_size { get; init; } = 7;
-    /// <summary>How far the windows are shifted, in tokens; 0 for none.</summary>
-    public int shift_size { get; init; }
+    /// <summary>How far the windows are shifted, in tokens; null for half a window in every second block of a host.</summary>
+    public int? shift_size { get; init; }
     public bool qkv_bias { get; init; } = true;
     /// <summary>A learned bias for each relative position.</summary>
     public bool relative_bias { get; init; } = true;
     public double attn_drop { get; init; }
     public double proj_drop { get; init; }
+
+    public override AttentionLayout Layout => AttentionLayout.Map;
+
+    public override WindowAttention Create(AttentionSite site)
+    {
+        var (window, shift) = WindowedAttention.Fit(site, window_size, shift_size ?? (relative_bias ? null : 0));
+        return new WindowAttention(site.Dim, this with { num_heads = num_heads ?? site.NumHeads, window_size = window, shift_size = shift });
+    }
 }
 
 /// <summary>
@@ -35,6 +41,13 @@ public abstract class WindowedAttention : Block
         this.window_size = window_size;
         this.shift_size = shift_size;
         masks = new ShiftMaskCache(window_size, shift_size);
+    }
+
+    /// <summary>A window no larger than the host's map, and its shift: none where the window is the map.</summary>
+    internal static (int window, int shift) Fit(AttentionSite site, int window, int? shift)
+    {
+        int side = Math.Min(site.Height, site.Width);
+        return side <= window ? (side, 0) : (window, shift ?? (site.Index % 2 == 0 ? 0 : window / 2));
     }
 
     /// <summary>Attention within windows (B, windows, N, C), to the same.</summary>
@@ -78,19 +91,19 @@ public sealed class WindowAttention : WindowedAttention
     private readonly Linear proj;
     private readonly Dropout proj_drop;
 
-    private readonly WindowAttentionConfig config;
+    private readonly int num_heads;
+    private readonly double attn_drop;
 
-    public WindowAttention(long dim, WindowAttentionConfig config) : base(nameof(WindowAttention), config.window_size, config.shift_size)
+    public WindowAttention(long dim, WindowAttentionConfig config) : base(nameof(WindowAttention), config.window_size, config.shift_size ?? 0)
     {
-        this.config = config;
-        if (config.num_heads < 1 || dim % config.num_heads != 0)
-            throw new UserError($"{dim} channels do not divide into num_heads {config.num_heads}", "choose a number of heads that divides the channels");
+        num_heads = config.HeadsFor(dim);
+        attn_drop = config.attn_drop;
         if (!config.relative_bias && config.shift_size > 0)
             throw new UserError("shifted windows need a relative position bias", "set relative_bias: true or shift_size: 0");
         int window = config.window_size;
         if (config.relative_bias)
         {
-            relative_position_bias_table = new Parameter(zeros((2 * window - 1) * (2 * window - 1), config.num_heads));
+            relative_position_bias_table = new Parameter(zeros((2 * window - 1) * (2 * window - 1), num_heads));
             relative_position_index = Windows.RelativePositionIndex(window, window);
             register_buffer(nameof(relative_position_index), relative_position_index, persistent: false);
             using var _ = no_grad();
@@ -105,8 +118,8 @@ public sealed class WindowAttention : WindowedAttention
     protected override Tensor AttendWithin(Tensor windows, long height, long width)
     {
         var (batch, count, tokens, dim) = (windows.shape[0], windows.shape[1], windows.shape[2], windows.shape[3]);
-        var parts = qkv.call(windows).reshape(batch, count, tokens, 3, config.num_heads, dim / config.num_heads).permute(3, 0, 1, 4, 2, 5).unbind(0);
-        var attended = ScaledDotProduct.Attend(parts[0], parts[1], parts[2], Bias(height, width), dropout: training ? config.attn_drop : 0);
+        var parts = qkv.call(windows).reshape(batch, count, tokens, 3, num_heads, dim / num_heads).permute(3, 0, 1, 4, 2, 5).unbind(0);
+        var attended = ScaledDotProduct.Attend(parts[0], parts[1], parts[2], Bias(height, width), dropout: training ? attn_drop : 0);
         return proj_drop.call(proj.call(attended.transpose(2, 3).reshape(batch, count, tokens, dim)));
     }
 
@@ -115,7 +128,7 @@ public sealed class WindowAttention : WindowedAttention
         if (relative_position_bias_table is null || relative_position_index is null)
             return null;
         long tokens = relative_position_index.shape[0];
-        var bias = relative_position_bias_table.index_select(0, relative_position_index.view(-1)).reshape(tokens, tokens, config.num_heads).permute(2, 0, 1);
+        var bias = relative_position_bias_table.index_select(0, relative_position_index.view(-1)).reshape(tokens, tokens, num_heads).permute(2, 0, 1);
         return WithMask(bias, height, width);
     }
 }
