@@ -219,7 +219,7 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
     {
         var random = before == 0 ? new SeededRandom(options.Seed, epoch, index) : new SeededRandom(options.Seed, epoch, index, before);
         var ahead = random;
-        var image = dataset.Load(index, scratch, (width, height) => transforms.MinSide(width, height, ahead));
+        var image = dataset.Load(index, scratch, (width, height) => transforms.Need(width, height, ahead));
         return transforms.Apply(image, scratch, ref random);
     }
 }

@@ -67,8 +67,8 @@ public class DataLoaderTests
         var batch = Run(new Numbered(6), new LoaderOptions { BatchSize = 6 }, 0, "normalize(unit)").Single();
         for (int i = 0; i < 6; i++)
         {
-            Assert.Equal(i / 255f, batch.Pixels[i * 48]);
-            Assert.Equal((100 + i) / 255f, batch.Pixels[i * 48 + 16]);
+            Assert.Equal(i / 255f, batch.Pixels[i * 48], 1e-6f);
+            Assert.Equal((100 + i) / 255f, batch.Pixels[i * 48 + 16], 1e-6f);
             Assert.Equal(i % 3, batch.Labels[i]);
         }
     }
@@ -256,7 +256,7 @@ public class DataLoaderTests
 
         public string NameOf(int index) => $"number {index}";
 
-        public Image Load(int index, ImageScratch scratch, MinSide minSide)
+        public Image Load(int index, ImageScratch scratch, NeedOf needOf)
         {
             Interlocked.Increment(ref _loaded);
             OnLoad(index);

@@ -99,7 +99,7 @@ public class SamplerTests
 
         public string NameOf(int index) => $"number {index}";
 
-        public Image Load(int index, ImageScratch scratch, MinSide minSide)
+        public Image Load(int index, ImageScratch scratch, NeedOf needOf)
         {
             scratch.Decoded.Reshape(8, 8);
             new Random(index).NextBytes(scratch.Decoded.Pixels);
