@@ -80,7 +80,7 @@ public class HostMatrixTests
     {
         Assert.Equal(AttentionModules.Names.Order(), attentions.Keys.Order());
         var covered = hosts.Keys.Concat(decoders.Keys).Select(name => ModelRegistry.Family(name).Config(name).GetType()).ToHashSet();
-        var all = ModelRegistry.Names.Select(name => ModelRegistry.Family(name).Config(name)).OfType<IAttentionHost>().Select(config => config.GetType());
+        var all = ModelRegistry.Names.Select(name => ModelRegistry.Family(name).Config(name)).OfType<AttentionHostConfig>().Select(config => config.GetType());
         Assert.Empty(all.Distinct().Where(type => !covered.Contains(type)).Select(type => type.Name));
     }
 

@@ -33,6 +33,17 @@ public class RecordingTests
         Assert.True(result.OutputError < 1e-4 && result.FeatureError < 1e-4, $"{result.OutputError} {result.FeatureError}");
     }
 
+    /// <summary>Images of another size than the model's, as the authors' segmentation backbones take them; with a mean and a classifier behind.</summary>
+    [Theory]
+    [InlineData("transnext_interpolated")]
+    [InlineData("transnext_extrapolated")]
+    public void Images_of_other_sizes_agree_with_the_recording(string file)
+    {
+        var result = Verifier.Run(Path.Combine(AppContext.BaseDirectory, "Models", "Files", $"{file}.json"));
+        Assert.True(result.Agrees, string.Join("\n", result.Problems.Take(10)));
+        Assert.True(result.OutputError < 1e-4 && result.FeatureError < 1e-4, $"{result.OutputError} {result.FeatureError}");
+    }
+
     [SkippableFact]
     public void The_formula_gives_the_reference_bits()
     {
