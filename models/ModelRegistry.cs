@@ -56,6 +56,7 @@ public static class ModelRegistry
         Register(Vision.ConvNeXt.Family);
         Register(Vision.CoAtNet.Family);
         Register(Vision.MaxVit.Family);
+        Register(Vision.HaloNet.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>

@@ -22,6 +22,10 @@ public class RecordingTests
     [InlineData("resnet50")]
     [InlineData("ecaresnet50t")]
     [InlineData("convnext_tiny")]
+    [InlineData("coatnet_0_rw_224")]
+    [InlineData("maxvit_tiny_tf_224")]
+    [InlineData("halonet26t")]
+    [InlineData("botnet26t_256")]
     public void The_model_agrees_with_its_recording(string model)
     {
         var result = Verifier.Run(SharedFiles.Require($"parity/{model}.json"));
