@@ -106,7 +106,7 @@ public class RegistryTests
     {
         img_size = 64,
         depths = [1, 1, 1, 1],
-        embed_dim = [8, 12, 16, 24],
+        embed_dim = [8, 16, 16, 32],
         stem_width = [6, 8],
         head_hidden_size = config.head_hidden_size is null ? null : 20,
         transformer_cfg = config.transformer_cfg with { dim_head = 4, rel_pos_dim = 12 },
