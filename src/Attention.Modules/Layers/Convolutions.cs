@@ -42,4 +42,16 @@ public static class Convolutions
         return down == 0 && across == 0 ? x
             : nn.functional.pad(x, [across / 2, across - across / 2, down / 2, down - down / 2], value: value);
     }
+
+    /// <summary>Truncated normal weights of deviation 0.02 and zero biases in every convolution below <paramref name="root"/>.</summary>
+    public static void InitialiseTruncated(nn.Module root)
+    {
+        using var _ = no_grad();
+        foreach (var conv in root.modules().OfType<Conv2d>())
+        {
+            nn.init.trunc_normal_(conv.weight, std: 0.02);
+            if (conv.bias is not null)
+                nn.init.zeros_(conv.bias);
+        }
+    }
 }

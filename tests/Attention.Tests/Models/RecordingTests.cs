@@ -26,6 +26,10 @@ public class RecordingTests
     [InlineData("maxvit_tiny_tf_224")]
     [InlineData("halonet26t")]
     [InlineData("botnet26t_256")]
+    [InlineData("transnext_micro")]
+    [InlineData("moh_transnext_small_75")]
+    [InlineData("moh_dit_s_2_75")]
+    [InlineData("moh_dit_tiny_listheads")]
     public void The_model_agrees_with_its_recording(string model)
     {
         var result = Verifier.Run(SharedFiles.Require($"parity/{model}.json"));
