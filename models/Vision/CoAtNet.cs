@@ -153,10 +153,12 @@ public static class CoAtNet
     private static MaxxVitConfig Paper(int[] embed_dim, int[] depths, int stem_width) =>
         Sized(embed_dim, depths, stem_width, stem_width) with { head_hidden_size = embed_dim[^1] };
 
-    private static MaxxVitConfig BatchNorm(MaxxVitConfig config) =>
-        config with { transformer_cfg = config.transformer_cfg with { norm_layer = "batchnorm2d" }, mean = new ImageStatistics().mean, std = new ImageStatistics().std };
-
-    private sealed record ImageStatistics : ImageModelConfig;
+    private static MaxxVitConfig BatchNorm(MaxxVitConfig config) => config with
+    {
+        transformer_cfg = config.transformer_cfg with { norm_layer = "batchnorm2d" },
+        mean = [0.485, 0.456, 0.406],
+        std = [0.229, 0.224, 0.225],
+    };
 
     /// <summary>The variants, by timm's names.</summary>
     public static ModelFamily<MaxxVitConfig> Family { get; } = new()
