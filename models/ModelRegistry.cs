@@ -63,6 +63,7 @@ public static class ModelRegistry
         Register(Vision.DiT.MohFamily);
         Register(Vision.CoAtNet.Family);
         Register(Vision.MaxVit.Family);
+        Register(Vision.HaloNet.Family);
         Register(Vision.FocalNet.Family);
         Register(Vision.ShVit.Family);
     }

@@ -13,6 +13,10 @@ public static class AttentionModules
         Register("spatial_reduction", new SpatialReductionAttentionConfig());
         Register("bi_level_routing", new BiLevelRoutingAttentionConfig());
         Register("enhanced_self", new EnhancedSelfAttentionConfig());
+        Register("partition", new PartitionAttentionConfig());
+        Register("halo", new HaloAttentionConfig());
+        Register("bottleneck", new BottleneckAttentionConfig());
+        Register("lambda", new LambdaLayerConfig());
         Register("grouped_query", new GroupedQueryConfig());
         Register("aggregated", new AggregatedAttentionConfig());
         Register("length_scaled", new LengthScaledAttentionConfig());

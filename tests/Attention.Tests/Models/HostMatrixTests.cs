@@ -21,6 +21,10 @@ public class HostMatrixTests
         ["spatial_reduction"] = "sr_ratio: 2",
         ["bi_level_routing"] = "n_win: 2, topk: 2",
         ["enhanced_self"] = "",
+        ["partition"] = "window_size: 2",
+        ["halo"] = "block_size: 2, halo_size: 1",
+        ["bottleneck"] = "",
+        ["lambda"] = "dim_head: 4, r: 3",
         ["grouped_query"] = "num_key_value_heads: 1",
         ["aggregated"] = "",
         ["length_scaled"] = "",
@@ -38,6 +42,9 @@ public class HostMatrixTests
         ["pvt_v2_b0"] = "img_size: 32, embed_dims: [8, 12, 12, 12], depths: [1, 1, 1, 1], num_heads: [2, 2, 2, 2]",
         ["twins_svt_small"] = "img_size: 32, embed_dims: [8, 12, 12, 12], depths: [2, 1, 1, 1], num_heads: [2, 2, 2, 2]",
         ["biformer_tiny"] = "img_size: 32, embed_dim: [8, 12, 12, 12], depth: [1, 1, 1, 1], head_dim: 4, n_win: 2, topks: [1, 2, 2, 0]",
+        ["coatnet_0_rw_224"] = "img_size: 32, embed_dim: [8, 12, 12, 12], depths: [1, 1, 1, 1], stem_width: [8, 8], transformer_cfg: {dim_head: 4}",
+        ["maxvit_nano_rw_256"] = "img_size: 32, embed_dim: [8, 12, 12, 12], depths: [1, 1, 1, 1], stem_width: [8, 8], transformer_cfg: {dim_head: 4}",
+        ["halonet26t"] = "img_size: 32, blocks: [c, c, a, a], channels: [16, 16, 16, 16], bottle_ratio: [1, 1, 1, 1], stem_chs: 16, num_heads: 2",
         ["transnext_micro"] = "img_size: 32, embed_dims: [8, 12, 12, 12], depths: [1, 1, 1, 1], num_heads: [2, 2, 2, 2]",
     };
 

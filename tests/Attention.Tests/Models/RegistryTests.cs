@@ -61,6 +61,22 @@ public class RegistryTests
         ["convnext_tiny_hnf"] = config => Small((ConvNeXtConfig)config),
         ["convnext_large_mlp"] = config => Small((ConvNeXtConfig)config) with { head_hidden_size = 24 },
         ["convnextv2_tiny"] = config => Small((ConvNeXtConfig)config),
+        ["coatnet_0_rw_224"] = config => Small((MaxxVitConfig)config),
+        ["coatnet_bn_0_rw_224"] = config => Small((MaxxVitConfig)config),
+        ["coatnet_rmlp_2_rw_224"] = config => Small((MaxxVitConfig)config),
+        ["coatnet_nano_cc_224"] = config => Small((MaxxVitConfig)config) with { depths = [1, 1, 2, 2] },
+        ["coatnext_nano_rw_224"] = config => Small((MaxxVitConfig)config),
+        ["coatnet_0_224"] = config => Small((MaxxVitConfig)config),
+        ["maxvit_rmlp_small_rw_224"] = config => Small((MaxxVitConfig)config),
+        ["maxvit_tiny_pm_256"] = config => Small((MaxxVitConfig)config),
+        ["maxxvitv2_nano_rw_256"] = config => Small((MaxxVitConfig)config),
+        ["maxvit_tiny_tf_224"] = config => Small((MaxxVitConfig)config),
+        ["halonet26t"] = config => Small((HaloNetConfig)config),
+        ["sehalonet33ts"] = config => Small((HaloNetConfig)config) with { num_features = 24 },
+        ["eca_botnext26ts_256"] = config => Small((HaloNetConfig)config),
+        ["lambda_resnet26rpt_256"] = config => Small((HaloNetConfig)config),
+        ["lamhalobotnet50ts_256"] = config => Small((HaloNetConfig)config),
+        ["haloregnetz_b"] = config => Small((HaloNetConfig)config) with { channels = [16, 16, 16, 16], stem_chs = 16, num_features = 24 },
     };
 
     private static VitConfig Small(VitConfig config) =>
@@ -91,6 +107,20 @@ public class RegistryTests
 
     private static ConvNeXtConfig Small(ConvNeXtConfig config) =>
         config with { img_size = 64, depths = [1, 1, 1, 1], dims = [8, 12, 16, 24], num_classes = 5 };
+
+    private static MaxxVitConfig Small(MaxxVitConfig config) => config with
+    {
+        img_size = 64,
+        depths = [1, 1, 1, 1],
+        embed_dim = [8, 16, 16, 32],
+        stem_width = [6, 8],
+        head_hidden_size = config.head_hidden_size is null ? null : 20,
+        transformer_cfg = config.transformer_cfg with { dim_head = 4, rel_pos_dim = 12 },
+        num_classes = 5,
+    };
+
+    private static HaloNetConfig Small(HaloNetConfig config) =>
+        config with { img_size = 64, blocks = ["c", "ca", "ca", "a"], channels = [64, 64, 64, 64], stem_chs = 16, num_classes = 5 };
 
     public static TheoryData<string> SmallModels => new(small.Keys);
     public static TheoryData<string> Variants => new(ModelRegistry.Names.Where(name => ModelRegistry.Family(name).Config(name) is ImageModelConfig));
