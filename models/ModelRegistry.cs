@@ -55,6 +55,7 @@ public static class ModelRegistry
         Register(Vision.ResNet.Family);
         Register(Vision.ConvNeXt.Family);
         Register(Vision.FocalNet.Family);
+        Register(Vision.GcVit.Family);
         Register(Vision.ShVit.Family);
     }
 

@@ -13,6 +13,9 @@ public static class AttentionModules
         Register("spatial_reduction", new SpatialReductionAttentionConfig());
         Register("bi_level_routing", new BiLevelRoutingAttentionConfig());
         Register("enhanced_self", new EnhancedSelfAttentionConfig());
+        Register("focal_modulation", new FocalModulationConfig());
+        Register("global_context", new GlobalContextAttentionConfig());
+        Register("single_head", new SingleHeadAttentionConfig());
     }
 
     /// <summary>Adds an attention: a user's own, from their program.</summary>

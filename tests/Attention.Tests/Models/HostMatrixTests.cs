@@ -21,6 +21,9 @@ public class HostMatrixTests
         ["spatial_reduction"] = "sr_ratio: 2",
         ["bi_level_routing"] = "n_win: 2, topk: 2",
         ["enhanced_self"] = "",
+        ["focal_modulation"] = "",
+        ["global_context"] = "window_size: 2",
+        ["single_head"] = "partial_dim: 4",
     };
 
     // One small model of each host, two blocks deep where the host alternates.
@@ -33,6 +36,9 @@ public class HostMatrixTests
         ["swinv2_tiny_window8_256"] = "img_size: 32, embed_dim: 12, depths: [2, 1], num_heads: [2, 2], window_size: 2, pretrained_window_sizes: [0, 0]",
         ["pvt_v2_b0"] = "img_size: 32, embed_dims: [8, 12, 12, 12], depths: [1, 1, 1, 1], num_heads: [2, 2, 2, 2]",
         ["twins_svt_small"] = "img_size: 32, embed_dims: [8, 12, 12, 12], depths: [2, 1, 1, 1], num_heads: [2, 2, 2, 2]",
+        ["focalnet_tiny_srf"] = "img_size: 32, embed_dim: 12, depths: [2, 1], focal_levels: [1, 1], focal_windows: [3, 3]",
+        ["gcvit_xxtiny"] = "img_size: 32, embed_dim: 12, depths: [2, 1], num_heads: [2, 2], window_size: [2, 2]",
+        ["shvit_s1"] = "img_size: 32, embed_dim: [16, 12], partial_dim: [4, 4], qk_dim: [4, 4], depth: [2, 1], types: [s, s]",
         ["biformer_tiny"] = "img_size: 32, embed_dim: [8, 12, 12, 12], depth: [1, 1, 1, 1], head_dim: 4, n_win: 2, topks: [1, 2, 2, 0]",
     };
 

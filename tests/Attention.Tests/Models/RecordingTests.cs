@@ -22,6 +22,9 @@ public class RecordingTests
     [InlineData("resnet50")]
     [InlineData("ecaresnet50t")]
     [InlineData("convnext_tiny")]
+    [InlineData("focalnet_tiny_srf")]
+    [InlineData("gcvit_xxtiny")]
+    [InlineData("shvit_s1")]
     public void The_model_agrees_with_its_recording(string model)
     {
         var result = Verifier.Run(SharedFiles.Require($"parity/{model}.json"));

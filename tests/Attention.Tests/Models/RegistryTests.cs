@@ -58,6 +58,18 @@ public class RegistryTests
         ["convnext_tiny_hnf"] = config => Small((ConvNeXtConfig)config),
         ["convnext_large_mlp"] = config => Small((ConvNeXtConfig)config) with { head_hidden_size = 24 },
         ["convnextv2_tiny"] = config => Small((ConvNeXtConfig)config),
+        ["focalnet_tiny_srf"] = config => (FocalNetConfig)config with { img_size = 64, embed_dim = 8, depths = [1, 1, 1, 1], num_classes = 5 },
+        ["focalnet_huge_fl4"] = config => (FocalNetConfig)config with { img_size = 64, embed_dim = 8, depths = [1, 1, 1, 1], num_classes = 5 },
+        ["gcvit_xxtiny"] = config => (GcVitConfig)config with { img_size = 64, embed_dim = 8, depths = [2, 2, 2, 2], num_heads = [1, 2, 2, 2], num_classes = 5 },
+        ["shvit_s1"] = config => (ShVitConfig)config with
+        {
+            img_size = 64,
+            embed_dim = [16, 20, 24],
+            partial_dim = [8, 8, 8],
+            qk_dim = [4, 4, 4],
+            depth = [1, 1, 2],
+            num_classes = 5,
+        },
     };
 
     private static VitConfig Small(VitConfig config) =>
