@@ -44,7 +44,7 @@ internal sealed class FocalNetBlock : Block
     private readonly nn.Module<Tensor, Tensor> ls1;
     private readonly nn.Module<Tensor, Tensor> drop_path1;
     private readonly nn.Module<Tensor, Tensor> norm2;
-    private readonly Mlp mlp;
+    private readonly ConvMlp mlp;
     private readonly nn.Module<Tensor, Tensor> norm2_post;
     private readonly nn.Module<Tensor, Tensor> ls2;
     private readonly nn.Module<Tensor, Tensor> drop_path2;
@@ -69,7 +69,7 @@ internal sealed class FocalNetBlock : Block
         ls1 = LayerScale.Of(dim, config.layerscale_value);
         drop_path1 = DropPath.Of(drop_path);
         norm2 = Norm(!config.use_post_norm);
-        mlp = new Mlp(dim, (long)(dim * config.mlp_ratio), drop: config.proj_drop_rate, use_conv: true);
+        mlp = new ConvMlp(dim, (long)(dim * config.mlp_ratio), drop: config.proj_drop_rate);
         norm2_post = Norm(config.use_post_norm);
         ls2 = LayerScale.Of(dim, config.layerscale_value);
         drop_path2 = DropPath.Of(drop_path);

@@ -114,7 +114,7 @@ public sealed class GlobalQuery : Block
 /// </summary>
 public sealed class GlobalQueryAttention : nn.Module<Tensor, Tensor, Tensor>
 {
-    private readonly WindowPositionBias rel_pos;
+    private readonly RelativePositionTable rel_pos;
     private readonly Linear qkv;
     private readonly Linear proj;
     private readonly Dropout proj_drop;
@@ -128,7 +128,7 @@ public sealed class GlobalQueryAttention : nn.Module<Tensor, Tensor, Tensor>
         this.config = config;
         num_heads = config.HeadsFor(dim);
         use_global = config.use_global == true;
-        rel_pos = new WindowPositionBias(config.window_size, num_heads);
+        rel_pos = new RelativePositionTable(config.window_size, config.window_size, num_heads);
         qkv = nn.Linear(dim, dim * (use_global ? 2 : 3), hasBias: config.qkv_bias);
         proj = nn.Linear(dim, dim);
         proj_drop = nn.Dropout(config.proj_drop);
@@ -165,29 +165,5 @@ public sealed class GlobalQueryAttention : nn.Module<Tensor, Tensor, Tensor>
         if (queries.shape[1] != window || queries.shape[2] != window)
             queries = nn.functional.adaptive_avg_pool2d(queries.permute(0, 3, 1, 2), window).permute(0, 2, 3, 1);
         return config.tile_queries ? queries.repeat(count, 1, 1, 1) : queries.unsqueeze(1).expand(-1, count, -1, -1, -1);
-    }
-}
-
-/// <summary>A learned bias for each relative position within a window, under timm's name of the module.</summary>
-internal sealed class WindowPositionBias : nn.Module
-{
-    private readonly Parameter relative_position_bias_table;
-    private readonly Tensor relative_position_index;
-
-    public WindowPositionBias(int window, int num_heads) : base(nameof(WindowPositionBias))
-    {
-        relative_position_bias_table = new Parameter(zeros((2 * window - 1) * (2 * window - 1), num_heads));
-        relative_position_index = Windows.RelativePositionIndex(window, window);
-        using (no_grad())
-            nn.init.trunc_normal_(relative_position_bias_table, std: 0.02);
-        register_buffer(nameof(relative_position_index), relative_position_index, persistent: false);
-        RegisterComponents();
-    }
-
-    /// <summary>(heads, N, N)</summary>
-    public Tensor Bias()
-    {
-        long tokens = relative_position_index.shape[0];
-        return relative_position_bias_table.index_select(0, relative_position_index.view(-1)).reshape(tokens, tokens, -1).permute(2, 0, 1);
     }
 }
