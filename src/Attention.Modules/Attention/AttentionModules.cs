@@ -17,6 +17,9 @@ public static class AttentionModules
         Register("halo", new HaloAttentionConfig());
         Register("bottleneck", new BottleneckAttentionConfig());
         Register("lambda", new LambdaLayerConfig());
+        Register("focal_modulation", new FocalModulationConfig());
+        Register("global_context", new GlobalContextAttentionConfig());
+        Register("single_head", new SingleHeadAttentionConfig());
         Register("grouped_query", new GroupedQueryConfig());
         Register("aggregated", new AggregatedAttentionConfig());
         Register("length_scaled", new LengthScaledAttentionConfig());
