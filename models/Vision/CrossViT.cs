@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Attention.Models.Vision;
 
 /// <summary>A CrossViT; fields as in timm. What has two numbers has one for each branch.</summary>
-public sealed record CrossVitConfig : ImageModelConfig
+public sealed record CrossVitConfig : AttentionHostConfig
 {
     /// <summary>Side of each branch's image in units of img_size.</summary>
     public double[] img_scale { get; init; } = [1, 224.0 / 240];
@@ -115,8 +115,11 @@ internal sealed class MultiScaleBlock : MultiBlock
             norm_eps = config.norm_eps,
             proj_drop_rate = config.proj_drop_rate,
             attn_drop_rate = config.attn_drop_rate,
+            attention = config.attention,
         };
-        return nn.Sequential(drop_path.Select(rate => (nn.Module<Tensor, Tensor>)new VitBlock(plain, rate)));
+        int grid = config.Grid(branch);
+        return nn.Sequential(drop_path.Select((rate, i) =>
+            (nn.Module<Tensor, Tensor>)new VitBlock(plain, new AttentionSite(plain.embed_dim, plain.num_heads, grid, grid, i, PrefixTokens: 1), rate)));
     }
 
     private static Sequential Exchange(CrossVitConfig config, int from, int to) =>

@@ -13,6 +13,10 @@ public static class AttentionModules
         Register("spatial_reduction", new SpatialReductionAttentionConfig());
         Register("bi_level_routing", new BiLevelRoutingAttentionConfig());
         Register("enhanced_self", new EnhancedSelfAttentionConfig());
+        Register("gated_positional", new GatedPositionalAttentionConfig());
+        Register("channel_group", new ChannelGroupAttentionConfig());
+        Register("cross_covariance", new CrossCovarianceAttentionConfig());
+        Register("talking_heads", new TalkingHeadsAttentionConfig());
     }
 
     /// <summary>Adds an attention: a user's own, from their program.</summary>

@@ -21,6 +21,10 @@ public class HostMatrixTests
         ["spatial_reduction"] = "sr_ratio: 2",
         ["bi_level_routing"] = "n_win: 2, topk: 2",
         ["enhanced_self"] = "",
+        ["gated_positional"] = "",
+        ["channel_group"] = "",
+        ["cross_covariance"] = "",
+        ["talking_heads"] = "",
     };
 
     // One small model of each host, two blocks deep where the host alternates.
@@ -33,6 +37,12 @@ public class HostMatrixTests
         ["swinv2_tiny_window8_256"] = "img_size: 32, embed_dim: 12, depths: [2, 1], num_heads: [2, 2], window_size: 2, pretrained_window_sizes: [0, 0]",
         ["pvt_v2_b0"] = "img_size: 32, embed_dims: [8, 12, 12, 12], depths: [1, 1, 1, 1], num_heads: [2, 2, 2, 2]",
         ["twins_svt_small"] = "img_size: 32, embed_dims: [8, 12, 12, 12], depths: [2, 1, 1, 1], num_heads: [2, 2, 2, 2]",
+        ["crossvit_9_240"] = "img_size: 32, img_scale: [1, 1], patch_size: [8, 16], embed_dim: [12, 12], depth: [[1, 1, 0]], num_heads: [2, 2]",
+        ["convit_tiny"] = "img_size: 32, patch_size: 8, embed_dim: 6, depth: 2, num_heads: 2, local_up_to_layer: 1",
+        ["tnt_s_patch16_224"] = "img_size: 32, patch_size: 8, embed_dim: 12, inner_dim: 4, depth: 2, num_heads_inner: 2, num_heads_outer: 2",
+        ["davit_tiny"] = "img_size: 32, embed_dims: [8, 12], depths: [1, 1], num_heads: [2, 2], window_size: 2",
+        ["cait_xxs24_224"] = "img_size: 32, patch_size: 8, embed_dim: 12, depth: 2, num_heads: 2, init_values: 1",
+        ["xcit_nano_12_p8_224"] = "img_size: 32, embed_dim: 12, depth: 2, num_heads: 2",
         ["biformer_tiny"] = "img_size: 32, embed_dim: [8, 12, 12, 12], depth: [1, 1, 1, 1], head_dim: 4, n_win: 2, topks: [1, 2, 2, 0]",
     };
 
