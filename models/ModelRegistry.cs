@@ -60,6 +60,16 @@ public static class ModelRegistry
         Register(Vision.Xcit.Family);
         Register(Vision.ResNet.Family);
         Register(Vision.ConvNeXt.Family);
+        Register(Language.Gpt2.Family);
+        Register(Language.Decoder.Family);
+        Register(Vision.TransNeXt.Family);
+        Register(Vision.MohVit.Family);
+        Register(Vision.DiT.Family);
+        Register(Vision.DiT.MohFamily);
+        Register(Vision.CoAtNet.Family);
+        Register(Vision.MaxVit.Family);
+        Register(Vision.FocalNet.Family);
+        Register(Vision.ShVit.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>
