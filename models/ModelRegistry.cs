@@ -58,6 +58,8 @@ public static class ModelRegistry
         Register(Vision.DaVit.Family);
         Register(Vision.Cait.Family);
         Register(Vision.Xcit.Family);
+        Register(Vision.Visformer.Family);
+        Register(Vision.MetaFormer.Family);
         Register(Vision.ResNet.Family);
         Register(Vision.ConvNeXt.Family);
         Register(Language.Gpt2.Family);

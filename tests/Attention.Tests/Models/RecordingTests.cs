@@ -25,6 +25,8 @@ public class RecordingTests
     [InlineData("davit_tiny")]
     [InlineData("cait_xxs24_224")]
     [InlineData("xcit_nano_12_p16_224")]
+    [InlineData("visformer_tiny")]
+    [InlineData("poolformer_s12")]
     [InlineData("resnet50")]
     [InlineData("ecaresnet50t")]
     [InlineData("convnext_tiny")]

@@ -60,6 +60,11 @@ public class RegistryTests
         ["cait_xxs24_224"] = config => (CaitConfig)config with { img_size = 64, embed_dim = 24, depth = 2, num_heads = 2, num_classes = 5 },
         ["xcit_nano_12_p16_224"] = config => Small((XcitConfig)config),
         ["xcit_tiny_12_p8_224"] = config => Small((XcitConfig)config),
+        ["visformer_tiny"] = config => (VisformerConfig)config with { img_size = 64, init_channels = 8, embed_dim = 16, depth = [1, 1, 1], num_heads = 2, num_classes = 5 },
+        ["poolformer_s12"] = config => Small((MetaFormerConfig)config),
+        ["poolformerv2_s12"] = config => Small((MetaFormerConfig)config),
+        ["convformer_s18"] = config => Small((MetaFormerConfig)config),
+        ["caformer_s18"] = config => Small((MetaFormerConfig)config),
         ["transnext_micro"] = config => Small((TransNeXtConfig)config),
         ["transnext_micro_AAAA"] = config => Small((TransNeXtConfig)config),
         ["moh_transnext_base_50"] = config => Small((TransNeXtConfig)config) with { num_heads = [4, 4, 4, 4], shared_head = [2, 1, 0, 4], routed_head = [1, 2, 2, 0] },
@@ -110,6 +115,9 @@ public class RegistryTests
 
     private static TransNeXtConfig Small(TransNeXtConfig config) =>
         config with { img_size = 64, depths = [1, 2, 1, 1], embed_dims = [8, 12, 16, 24], num_heads = [1, 2, 2, 2], mlp_ratios = [2, 2, 2, 2], num_classes = 5 };
+
+    private static MetaFormerConfig Small(MetaFormerConfig config) =>
+        config with { img_size = 64, depths = [1, 1, 1, 1], dims = [8, 12, 16, 24], num_classes = 5 };
 
     private static ConvNeXtConfig Small(ConvNeXtConfig config) =>
         config with { img_size = 64, depths = [1, 1, 1, 1], dims = [8, 12, 16, 24], num_classes = 5 };
