@@ -20,6 +20,10 @@ public static class AttentionModules
         Register("focal_modulation", new FocalModulationConfig());
         Register("global_context", new GlobalContextAttentionConfig());
         Register("single_head", new SingleHeadAttentionConfig());
+        Register("gated_positional", new GatedPositionalAttentionConfig());
+        Register("channel_group", new ChannelGroupAttentionConfig());
+        Register("cross_covariance", new CrossCovarianceAttentionConfig());
+        Register("talking_heads", new TalkingHeadsAttentionConfig());
         Register("grouped_query", new GroupedQueryConfig());
         Register("aggregated", new AggregatedAttentionConfig());
         Register("length_scaled", new LengthScaledAttentionConfig());
