@@ -1,6 +1,4 @@
 using System.Globalization;
-using Attention.Engine.Configuration;
-using Attention.Models;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -12,12 +10,18 @@ namespace Attention.Engine.Verification;
 /// <param name="OutputError">Largest difference of an output sample, relative to the output's largest absolute value.</param>
 /// <param name="FeatureError">The same over the intermediate features.</param>
 /// <param name="GradientError">Largest relative difference of a gradient's norm, or of a sample relative to itself or the typical element.</param>
-/// <param name="Parameters">Parameters of the model.</param>
+/// <param name="Parameters">Parameters of the model, shared ones once.</param>
 /// <param name="Problems">What is wrong, one line each; none where the model agrees.</param>
 public sealed record Verification(
     string Model, double OutputError, double FeatureError, double GradientError, long Parameters, IReadOnlyList<string> Problems)
 {
+    /// <summary>False where there was nothing to compare: no such model, or no recording of one.</summary>
+    public bool IsCompared { get; init; } = true;
+
     public bool Agrees => Problems.Count == 0;
+
+    /// <summary>The largest of the three errors.</summary>
+    public double LargestError => Math.Max(OutputError, Math.Max(FeatureError, GradientError));
 }
 
 /// <summary>Compares a model of the registry with a recording of its reference: names, shapes, outputs, features, gradients.</summary>
@@ -33,53 +37,51 @@ public sealed class Verifier
     public const double NoiseFactor = 20;
 
     private readonly Recording recording;
-    private readonly nn.Module<Tensor, Tensor> model;
+    private readonly nn.Module model;
     private readonly Dictionary<string, Tensor> state;
     private readonly List<string> problems = [];
     private double outputError, featureError, gradientError;
 
-    private Verifier(Recording recording, nn.Module<Tensor, Tensor> model)
+    private Verifier(Recording recording, nn.Module model)
     {
         this.recording = recording;
         this.model = model;
         state = model.state_dict();
     }
 
-    /// <summary>Builds the recording's model and compares it.</summary>
+    private long Parameters => model.parameters().Distinct<Tensor>(ReferenceEqualityComparer.Instance).Sum(p => p.numel());
+
+    /// <summary>Builds the recording's model and compares it. What goes wrong is a problem of the result, never an exception.</summary>
     public static Verification Run(string path)
     {
-        var recording = Recording.Load(path);
+        var name = Path.GetFileNameWithoutExtension(path);
         using var scope = NewDisposeScope();
-        var name = Name(recording, path);
-        using var model = Build(name, recording);
-        var verifier = new Verifier(recording, model);
-        if (verifier.StateAgrees())
-            verifier.Compare();
-        return new Verification(name, verifier.outputError, verifier.featureError, verifier.gradientError,
-            model.parameters().Sum(p => p.numel()), verifier.problems);
+        try
+        {
+            var recording = Recording.Load(path);
+            name = RecordedModel.Name(recording, path);
+            using var model = RecordedModel.Build(name, recording);
+            return new Verifier(recording, model).Compare(name);
+        }
+        catch (UserError error)
+        {
+            return new Verification(name, 0, 0, 0, 0, [error.Message]) { IsCompared = false };
+        }
     }
 
-    private static string Name(Recording recording, string path)
+    private Verification Compare(string name)
     {
-        var factory = recording.factory?[(recording.factory.IndexOf(':') + 1)..];
-        return factory is not null && ModelRegistry.Names.Contains(factory) ? factory : Path.GetFileNameWithoutExtension(path);
+        try
+        {
+            if (StateAgrees())
+                CompareValues();
+        }
+        catch (Exception failure) when (failure is not (UserError or OperationCanceledException))
+        {
+            problems.Add($"it fails: {failure.Message.Split('\n')[0]} ({failure.GetType().Name})");
+        }
+        return new Verification(name, outputError, featureError, gradientError, Parameters, problems);
     }
-
-    private static nn.Module<Tensor, Tensor> Build(string name, Recording recording)
-    {
-        var options = recording.kwargs.Where(pair => pair.Key != "name").Select(pair => (pair.Key, (object?)Plain(pair.Value))).ToArray();
-        return ModelBuilder.Build(new NamedPart(name, options)) as nn.Module<Tensor, Tensor>
-            ?? throw new UserError($"'{name}' takes more than one input", "verify compares models that map one tensor to one");
-    }
-
-    private static object? Plain(System.Text.Json.JsonElement value) => value.ValueKind switch
-    {
-        System.Text.Json.JsonValueKind.Number => value.TryGetInt64(out long whole) ? whole : value.GetDouble(),
-        System.Text.Json.JsonValueKind.True => true,
-        System.Text.Json.JsonValueKind.False => false,
-        System.Text.Json.JsonValueKind.String => value.GetString(),
-        _ => null,
-    };
 
     // --- names and shapes ------------------------------------------------------------------------
 
@@ -91,9 +93,8 @@ public sealed class Verifier
         foreach (var (name, tensor) in state)
             if (expected.TryGetValue(name, out var entry) && !entry.shape.AsSpan().SequenceEqual(tensor.shape))
                 problems.Add($"'{name}' is ({Shape(tensor.shape)}), the reference has ({Shape(entry.shape)})");
-        long count = model.parameters().Distinct().Sum(p => p.numel());
-        if (problems.Count == 0 && count != recording.parameter_count)
-            problems.Add($"{count} parameters, the reference has {recording.parameter_count}");
+        if (problems.Count == 0 && Parameters != recording.parameter_count)
+            problems.Add($"{Parameters} parameters, the reference has {recording.parameter_count}");
         return problems.Count == 0;
     }
 
@@ -101,31 +102,36 @@ public sealed class Verifier
 
     // --- forward and backward --------------------------------------------------------------------
 
-    private void Compare()
+    private void CompareValues()
     {
         Fill();
         model.eval();
-        var features = new Dictionary<string, Tensor>();
-        WatchFeatures(features);
-        var input = recording.inputs[0];
-        var output = model.call(input.kind == "int"
-            ? FormulaFill.IntegerInput(input.name, input.shape, input.high)
-            : FormulaFill.Input(input.name, input.shape));
-
-        outputError = Difference(recording.outputs[0], output, "output");
+        var features = new FeatureWatch(model, recording.features.Select(feature => feature.name));
+        var outputs = RecordedModel.Call(model, RecordedModel.Inputs(recording));
+        if (outputs.Count != recording.outputs.Count)
+        {
+            problems.Add($"{outputs.Count} outputs, the reference has {recording.outputs.Count}");
+            return;
+        }
+        foreach (var (expected, found) in recording.outputs.Zip(outputs))
+            outputError = Math.Max(outputError, Difference(expected, found, outputs.Count == 1 ? "output" : $"output '{expected.name}'"));
+        // What a port writes as a function, such as an activation, has no module to watch.
         foreach (var feature in recording.features)
-            if (features.TryGetValue(feature.name, out var found))
+            if (features.Find(feature.name) is { } found)
                 featureError = Math.Max(featureError, Difference(feature, found, $"feature '{feature.name}'"));
-            else if (!feature.name.Contains('#') && !feature.name.EndsWith(".0", StringComparison.Ordinal))
-                problems.Add($"no module '{feature.name}' to compare a feature of");
 
         if (recording.backward is null)
             return;
-        using var probe = FormulaFill.Probe("grad_probe", output.shape);
-        ((output * probe).sum() / output.numel()).backward();
+        Loss(outputs).backward();
         foreach (var gradient in recording.backward.grads)
             CompareGradient(gradient);
     }
+
+    private static Tensor Loss(IReadOnlyList<Tensor> outputs) => outputs
+        .Select((output, i) => (output, probe: i == 0 ? "grad_probe" : $"grad_probe.{i}"))
+        .Where(each => each.output.requires_grad)
+        .Select(each => (each.output * FormulaFill.Probe(each.probe, each.output.shape)).sum() / each.output.numel())
+        .Aggregate((sum, term) => sum + term);
 
     private void Fill()
     {
@@ -137,29 +143,6 @@ public sealed class Verifier
             using var values = FormulaFill.Parameter(entry.alias_of ?? entry.name, entry.shape, entry.fill, entry.gain ?? recording.gain);
             state[entry.name].copy_(values);
         }
-    }
-
-    private void WatchFeatures(Dictionary<string, Tensor> features)
-    {
-        var wanted = recording.features.Select(feature => feature.name).ToHashSet();
-        foreach (var (name, module) in model.named_modules())
-        {
-            // A list of blocks stands for its last one.
-            var names = wanted.Where(w => w == name || name.StartsWith(w + ".", StringComparison.Ordinal) && IsLastOfList(w, name)).ToArray();
-            if (names.Length > 0 && module is nn.Module<Tensor, Tensor> part)
-                part.register_forward_hook((_, _, result) =>
-                {
-                    foreach (var each in names)
-                        features[each] = result.detach().DetachFromDisposeScope();
-                    return result;
-                });
-        }
-    }
-
-    private bool IsLastOfList(string list, string child)
-    {
-        var module = model.named_modules().FirstOrDefault(m => m.name == list).module;
-        return module is not null and not nn.Module<Tensor, Tensor> && module.named_children().LastOrDefault() is { module: not null } last && $"{list}.{last.name}" == child;
     }
 
     private double Difference(RecordedTensor expected, Tensor found, string what)
@@ -181,7 +164,12 @@ public sealed class Verifier
 
     private void CompareGradient(RecordedGradient expected)
     {
-        using var gradient = ((Parameter)state[expected.name]).grad;
+        if (state.GetValueOrDefault(expected.name) is not Parameter parameter)
+        {
+            problems.Add($"'{expected.name}' is no parameter, in the reference a gradient reaches it");
+            return;
+        }
+        using var gradient = parameter.grad;
         if (expected.l2 is not { } norm || expected.zero)
         {
             if (expected.l2 is null && gradient is not null && gradient.abs().max().item<float>() != 0)
