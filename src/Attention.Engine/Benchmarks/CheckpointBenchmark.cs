@@ -32,6 +32,8 @@ public static class CheckpointBenchmark
     {
         using var scope = NewDisposeScope();
         var init = new InitConfig { checkpoint = path };
+        // The library itself takes memory when it is first used.
+        ones(1).add_(1);
         // Before anything else, while no memory lies free that it could take unseen.
         long modelExtra = model is null ? 0 : ModelGrowth(model, init);
         Dictionary<string, Tensor> targets;

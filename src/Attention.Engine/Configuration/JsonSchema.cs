@@ -72,7 +72,7 @@ public sealed class JsonSchema
     {
         if (type == typeof(NamedPart)) return Part();
         if (PartFamily.Of(type) is { } family)
-            return Named(OneOf(family.Names), [.. family.Names.Select(name => Record(family.Defaults(name), new() { ["const"] = name }))]);
+            return Named(OneOf([.. family.Names]), [.. family.Names.Select(name => Record(family.Defaults(name), new() { ["const"] = name }))]);
         if (type == typeof(Node)) return [];
         if (type == typeof(bool)) return OfType("boolean");
         if (type == typeof(string)) return OfType("string");

@@ -21,8 +21,8 @@ internal sealed class FeatureWatch
                 Watch(module, IsCallable(found) ? found : LastOf(found));
     }
 
-    /// <summary>The feature of that name; null where no module gives it.</summary>
-    public Tensor? Find(string name) => features.GetValueOrDefault(name);
+    /// <summary>The feature of that name, or the only one where the recording has the first of several; null where no module gives it.</summary>
+    public Tensor? Find(string name) => features.GetValueOrDefault(name) ?? (name.EndsWith(".0", StringComparison.Ordinal) ? features.GetValueOrDefault(name[..^2]) : null);
 
     private string ModuleOf(string feature)
     {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Attention.Engine.Configuration;
 using Attention.Models;
+using Attention.Models.Language;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -23,9 +24,14 @@ internal static class RecordedModel
     /// <exception cref="UserError">There is no such model, or it has no such argument.</exception>
     public static nn.Module Build(string name, Recording recording)
     {
+        if (recording.hf_config is { } config)
+            return HuggingFaceDecoders.Create(HuggingFaceDecoders.Read(config));
         if (!ModelRegistry.Names.Contains(name))
             throw new UserError($"no model '{name}' in the registry", "./attention models lists all; a model of your own is registered with ModelRegistry.Register");
-        var options = recording.kwargs.Where(pair => pair.Key != "name").Select(pair => (pair.Key, Plain(pair.Value))).ToArray();
+        var fields = ModelRegistry.Family(name).Config(name).GetType();
+        // References that take a list take one number for all as well.
+        object? Fitted(string key, object? value) => value is not object?[] && fields.GetProperty(key)?.PropertyType.IsArray == true ? new[] { value } : value;
+        var options = recording.kwargs.Where(pair => pair.Key != "name").Select(pair => (pair.Key, Fitted(pair.Key, Plain(pair.Value)))).ToArray();
         return ModelBuilder.Build(new NamedPart(name, options));
     }
 

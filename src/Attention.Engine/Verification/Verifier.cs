@@ -1,4 +1,5 @@
 using System.Globalization;
+using Attention.Models.Language;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -25,7 +26,7 @@ public sealed record Verification(
 }
 
 /// <summary>Compares a model of the registry with a recording of its reference: names, shapes, outputs, features, gradients.</summary>
-public sealed class Verifier
+public sealed partial class Verifier
 {
     /// <summary>What outputs and features may differ by, relative to their largest absolute value.</summary>
     public const double OutputTolerance = 1e-4;
@@ -88,7 +89,8 @@ public sealed class Verifier
     private bool StateAgrees()
     {
         var expected = recording.state.ToDictionary(entry => entry.name);
-        problems.AddRange(expected.Keys.Except(state.Keys).Select(name => $"missing '{name}' ({Shape(expected[name].shape)})"));
+        // A tied tensor may be there once only.
+        problems.AddRange(expected.Keys.Except(state.Keys).Where(name => expected[name].alias_of is null).Select(name => $"missing '{name}' ({Shape(expected[name].shape)})"));
         problems.AddRange(state.Keys.Except(expected.Keys).Select(name => $"unexpected '{name}' ({Shape(state[name].shape)})"));
         foreach (var (name, tensor) in state)
             if (expected.TryGetValue(name, out var entry) && !entry.shape.AsSpan().SequenceEqual(tensor.shape))
@@ -120,6 +122,8 @@ public sealed class Verifier
             if (features.Find(feature.name) is { } found)
                 featureError = Math.Max(featureError, Difference(feature, found, $"feature '{feature.name}'"));
 
+        if (recording.decode is { } decoding && model is LanguageModel language)
+            CompareDecoding(language, decoding);
         if (recording.backward is null)
             return;
         Loss(outputs).backward();
@@ -138,7 +142,7 @@ public sealed class Verifier
         using var _ = no_grad();
         foreach (var entry in recording.state)
         {
-            if (entry.fill == "computed")
+            if (entry.fill == "computed" || !state.ContainsKey(entry.name))
                 continue;
             using var values = FormulaFill.Parameter(entry.alias_of ?? entry.name, entry.shape, entry.fill, entry.gain ?? recording.gain);
             state[entry.name].copy_(values);
@@ -164,7 +168,9 @@ public sealed class Verifier
 
     private void CompareGradient(RecordedGradient expected)
     {
-        if (state.GetValueOrDefault(expected.name) is not Parameter parameter)
+        if (!state.TryGetValue(expected.name, out var tensor))
+            return;
+        if (tensor is not Parameter parameter)
         {
             problems.Add($"'{expected.name}' is no parameter, in the reference a gradient reaches it");
             return;
