@@ -115,7 +115,7 @@ public static class Experiment
         if (line.Contains("normalize", StringComparison.Ordinal))
             return parsed;
         var normalize = new Normalize([.. model.mean.Select(v => (float)v)], [.. model.std.Select(v => (float)v)]);
-        return new TransformPipeline(parsed.Steps, normalize, line);
+        return parsed.With(normalize);
     }
 
     private static string Rendered(ShapesConfig shapes, IRunReporter reporter, CancellationToken cancellation)
