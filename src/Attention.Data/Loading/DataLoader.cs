@@ -60,6 +60,12 @@ public sealed record LoaderOptions
     /// <summary>Batches that are prepared ahead.</summary>
     public int Prefetch { get; init; } = 2;
 
+    /// <summary>Whether batches lie in page-locked memory, from where CUDA copies faster.</summary>
+    public bool PageLocked { get; init; }
+
+    /// <summary>Ends the waiting for batches, beside what <see cref="DataLoader.Epoch"/> is given.</summary>
+    public CancellationToken Cancellation { get; init; }
+
     public BrokenImages Broken { get; init; } = BrokenImages.Replace;
 
     /// <summary>How many broken images a run survives. By default a hundredth of the images, or 100 where that is more.</summary>
@@ -79,7 +85,7 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
     private const int MaxDefaultWorkers = 16;
     private readonly Sampler _sampler = options.Sampler ?? (options.Shuffle ? new Shuffled(dataset.Count) : new InOrder(dataset.Count));
     private readonly BrokenList _broken = new(dataset.Count, options.MaxBroken ?? Math.Max(100, dataset.Count / 100), warn);
-    private readonly BufferPool _buffers = new();
+    private readonly BufferPool _buffers = new(options.PageLocked);
     private (int Height, int Width)? _size = transforms.OutputSize;
 
     public IImageDataset Dataset => dataset;
@@ -114,10 +120,11 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
         if (firstBatch >= StepsPerEpoch)
             yield break;
         var size = _size ??= SizeOfFirst(epoch);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, options.Cancellation);
         using var run = new EpochRun(
             Draws(epoch), firstBatch, StepsPerEpoch, options, size, dataset.LabelOf, _buffers,
             (Draw draw, ImageScratch scratch, Span<float> planes, List<BrokenImage> broken) => Fill(draw, epoch, size, scratch, planes, broken),
-            Workers, cancellation);
+            Workers, stop.Token);
         while (true)
         {
             long start = Stopwatch.GetTimestamp();
