@@ -61,7 +61,7 @@ internal sealed class ResNetBlock : Block
         }
         se = config.attn_layer switch
         {
-            "se" => new SqueezeExcitation(outplanes, Math.Max(8, (outplanes / 16 + 4) / 8 * 8)),
+            "se" => new SqueezeExcitation(outplanes, SqueezeExcitation.Hidden(outplanes, 1.0 / 16)),
             "eca" => new EfficientChannelAttention(outplanes),
             _ => null,
         };

@@ -10,6 +10,8 @@ public enum AttentionLayout
     Sequence,
     /// <summary>A map (B, H, W, C), to the same.</summary>
     Map,
+    /// <summary>A sequence (B, T, C), to the same, where no token sees a later one: for decoders.</summary>
+    Causal,
 }
 
 /// <summary>Where a host places an attention module.</summary>
@@ -19,7 +21,7 @@ public enum AttentionLayout
 /// <param name="Width">Columns of the map.</param>
 /// <param name="Index">The block's number in its stage, from 0: modules that alternate go by it.</param>
 /// <param name="PrefixTokens">Tokens before those of the map: class, distillation, registers.</param>
-public sealed record AttentionSite(long Dim, int NumHeads, int Height, int Width, int Index = 0, int PrefixTokens = 0);
+public record AttentionSite(long Dim, int NumHeads, int Height, int Width, int Index = 0, int PrefixTokens = 0);
 
 /// <summary>
 /// What an attention module is made from: the keys of <c>attention:</c> in a config, where <c>name</c> chooses the record

@@ -13,6 +13,10 @@ public static class AttentionModules
         Register("spatial_reduction", new SpatialReductionAttentionConfig());
         Register("bi_level_routing", new BiLevelRoutingAttentionConfig());
         Register("enhanced_self", new EnhancedSelfAttentionConfig());
+        Register("grouped_query", new GroupedQueryConfig());
+        Register("aggregated", new AggregatedAttentionConfig());
+        Register("length_scaled", new LengthScaledAttentionConfig());
+        Register("moh", new MixtureOfHeadAttentionConfig());
     }
 
     /// <summary>Adds an attention: a user's own, from their program.</summary>
@@ -34,6 +38,14 @@ public static class AttentionModules
     /// <exception cref="UserError">There is no such attention.</exception>
     public static AttentionConfig Defaults(string name) =>
         byName.GetValueOrDefault(name) ?? throw new UserError($"no attention '{name}'", $"there are {string.Join(", ", Names)}");
+
+    /// <summary>The names of those with a layout.</summary>
+    public static IEnumerable<string> NamesOf(AttentionLayout layout) => byName.Where(known => known.Value.Layout == layout).Select(known => known.Key);
+
+    /// <summary>The place as a decoder's.</summary>
+    /// <exception cref="UserError">It is none.</exception>
+    internal static CausalSite Causal(AttentionSite site, string name) => site as CausalSite
+        ?? throw new UserError($"attention '{name}' is for decoders of language models", $"choose one of {string.Join(", ", byName.Where(known => known.Value.Layout != AttentionLayout.Causal).Select(known => known.Key))}");
 
     /// <summary>The name of a record; null where its type was never registered.</summary>
     public static string? NameOf(AttentionConfig config) =>

@@ -27,17 +27,23 @@ public sealed record WindowAttentionConfig : MultiHeadConfig
 }
 
 /// <summary>
-/// Cuts a map into windows, which may be shifted, and hands them to an attention that works within each. (B, H, W, C) to the
-/// same; a map that does not divide into windows is padded.
+/// Cuts a map into windows, which may be shifted or spread out to a grid, and hands them to an attention that works within
+/// each. (B, H, W, C) to the same; a map that does not divide into windows is padded.
 /// </summary>
 public abstract class WindowedAttention : Block
 {
     private readonly int window_size;
     private readonly int shift_size;
+    private readonly bool grid;
     private readonly ShiftMaskCache masks;
 
-    protected WindowedAttention(string name, int window_size, int shift_size) : base(name)
+    /// <param name="name">The module's name.</param>
+    /// <param name="window_size">Side of the windows, in tokens.</param>
+    /// <param name="shift_size">How far they are shifted; 0 for none.</param>
+    /// <param name="grid">Whether a window takes tokens at even distances over the whole map, see <see cref="Windows.PartitionGrid"/>.</param>
+    protected WindowedAttention(string name, int window_size, int shift_size, bool grid = false) : base(name)
     {
+        this.grid = grid;
         this.window_size = window_size;
         this.shift_size = shift_size;
         masks = new ShiftMaskCache(window_size, shift_size);
@@ -60,8 +66,10 @@ public abstract class WindowedAttention : Block
             x = x.roll([-shift_size, -shift_size], [1, 2]);
         x = Windows.Pad(x, window_size, window_size);
         var (paddedHeight, paddedWidth) = (x.shape[1], x.shape[2]);
-        x = AttendWithin(Windows.Partition(x, window_size, window_size), paddedHeight, paddedWidth);
-        x = Windows.Merge(x, window_size, window_size, paddedHeight, paddedWidth);
+        var windows = grid ? Windows.PartitionGrid(x, window_size, window_size) : Windows.Partition(x, window_size, window_size);
+        windows = AttendWithin(windows, paddedHeight, paddedWidth);
+        x = grid ? Windows.MergeGrid(windows, window_size, window_size, paddedHeight, paddedWidth)
+            : Windows.Merge(windows, window_size, window_size, paddedHeight, paddedWidth);
         if (paddedHeight != height || paddedWidth != width)
             x = x.slice(1, 0, height, 1).slice(2, 0, width, 1);
         return shift_size > 0 ? x.roll([shift_size, shift_size], [1, 2]) : x;

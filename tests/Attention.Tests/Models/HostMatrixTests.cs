@@ -21,6 +21,10 @@ public class HostMatrixTests
         ["spatial_reduction"] = "sr_ratio: 2",
         ["bi_level_routing"] = "n_win: 2, topk: 2",
         ["enhanced_self"] = "",
+        ["grouped_query"] = "num_key_value_heads: 1",
+        ["aggregated"] = "",
+        ["length_scaled"] = "",
+        ["moh"] = "",
     };
 
     // One small model of each host, two blocks deep where the host alternates.
@@ -34,13 +38,26 @@ public class HostMatrixTests
         ["pvt_v2_b0"] = "img_size: 32, embed_dims: [8, 12, 12, 12], depths: [1, 1, 1, 1], num_heads: [2, 2, 2, 2]",
         ["twins_svt_small"] = "img_size: 32, embed_dims: [8, 12, 12, 12], depths: [2, 1, 1, 1], num_heads: [2, 2, 2, 2]",
         ["biformer_tiny"] = "img_size: 32, embed_dim: [8, 12, 12, 12], depth: [1, 1, 1, 1], head_dim: 4, n_win: 2, topks: [1, 2, 2, 0]",
+        ["transnext_micro"] = "img_size: 32, embed_dims: [8, 12, 12, 12], depths: [1, 1, 1, 1], num_heads: [2, 2, 2, 2]",
     };
 
-    public static TheoryData<string, string> Pairs()
+    private static readonly Dictionary<string, string> decoders = new()
+    {
+        ["gpt2"] = "vocab_size: 8, n_positions: 16, n_embd: 12, n_layer: 2, n_head: 2",
+        ["llama2_7b"] = "vocab_size: 8, max_position_embeddings: 16, hidden_size: 12, intermediate_size: 24, num_hidden_layers: 2, num_attention_heads: 2",
+    };
+
+    public static TheoryData<string, string> Pairs() => Product(hosts.Keys, attentions.Keys.Where(name => !IsCausal(name)));
+
+    public static TheoryData<string, string> CausalPairs() => Product(decoders.Keys, attentions.Keys.Where(IsCausal));
+
+    private static bool IsCausal(string attention) => AttentionModules.Defaults(attention).Layout == AttentionLayout.Causal;
+
+    private static TheoryData<string, string> Product(IEnumerable<string> ours, IEnumerable<string> theirs)
     {
         var pairs = new TheoryData<string, string>();
-        foreach (var host in hosts.Keys)
-            foreach (var attention in attentions.Keys)
+        foreach (var host in ours)
+            foreach (var attention in theirs)
                 pairs.Add(host, attention);
         return pairs;
     }
@@ -50,19 +67,19 @@ public class HostMatrixTests
         public NamedPart model { get; init; } = "";
     }
 
-    private static ImageModel Build(string host, string attention)
+    private static nn.Module<Tensor, Tensor> Build(string host, string options, string attention)
     {
         manual_seed(0);
-        string options = attentions[attention] == "" ? $"name: {attention}" : $"name: {attention}, {attentions[attention]}";
-        string yaml = $"model: {{name: {host}, num_classes: 2, drop_path_rate: 0, {hosts[host]}, attention: {{{options}}}}}";
-        return (ImageModel)ModelBuilder.Build(ConfigLoader.Parse<ModelSection>(yaml).Value.model);
+        string chosen = attentions[attention] == "" ? $"name: {attention}" : $"name: {attention}, {attentions[attention]}";
+        string yaml = $"model: {{name: {host}, {options}, attention: {{{chosen}}}}}";
+        return (nn.Module<Tensor, Tensor>)ModelBuilder.Build(ConfigLoader.Parse<ModelSection>(yaml).Value.model);
     }
 
     [Fact]
     public void The_matrix_has_every_host_and_every_attention()
     {
         Assert.Equal(AttentionModules.Names.Order(), attentions.Keys.Order());
-        var covered = hosts.Keys.Select(name => ModelRegistry.Family(name).Config(name).GetType()).ToHashSet();
+        var covered = hosts.Keys.Concat(decoders.Keys).Select(name => ModelRegistry.Family(name).Config(name).GetType()).ToHashSet();
         var all = ModelRegistry.Names.Select(name => ModelRegistry.Family(name).Config(name)).OfType<IAttentionHost>().Select(config => config.GetType());
         Assert.Empty(all.Distinct().Where(type => !covered.Contains(type)).Select(type => type.Name));
     }
@@ -71,15 +88,36 @@ public class HostMatrixTests
     [MemberData(nameof(Pairs))]
     public void Any_attention_learns_in_any_host(string host, string attention)
     {
-        using var model = Build(host, attention);
+        using var model = Build(host, $"num_classes: 2, drop_path_rate: 0, {hosts[host]}", attention);
+        Learns(model, attention, () =>
+        {
+            var (images, classes) = Task();
+            return nn.functional.cross_entropy(model.call(images), classes);
+        });
+    }
+
+    [Theory]
+    [MemberData(nameof(CausalPairs))]
+    public void Any_causal_attention_learns_in_any_decoder(string host, string attention)
+    {
+        using var model = Build(host, decoders[host], attention);
+        // Counting from any start.
+        Learns(model, attention, () =>
+        {
+            var tokens = (arange(12, ScalarType.Int64) + randint(0, 8, [4, 1]).to(ScalarType.Int64)) % 8;
+            return nn.functional.cross_entropy(model.call(tokens.narrow(1, 0, 11)).reshape(-1, 8), tokens.narrow(1, 1, 11).reshape(-1));
+        });
+    }
+
+    private static void Learns(nn.Module<Tensor, Tensor> model, string attention, Func<Tensor> forward)
+    {
         Assert.Contains(model.modules(), module => module.GetType() == Placed(attention));
         using var optimizer = optim.AdamW(model.parameters(), lr: 1e-2);
         double first = 0, last = 0;
         for (int step = 0; step < 30; step++)
         {
             using var scope = NewDisposeScope();
-            var (images, classes) = Task();
-            var loss = nn.functional.cross_entropy(model.call(images), classes);
+            var loss = forward();
             optimizer.zero_grad();
             loss.backward();
             if (step == 0)
