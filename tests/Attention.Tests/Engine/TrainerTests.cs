@@ -1,4 +1,5 @@
 using Attention.Engine.Checkpoints;
+using Attention.Engine.Configuration;
 using Attention.Engine.Training;
 using Attention.Torch;
 using TorchSharp;
@@ -37,12 +38,12 @@ public sealed class TrainerTests : IDisposable
 
         public Func<int, double> Poison { get; init; } = _ => 1;
         public override nn.Module Model => model;
-        public override int StepsPerEpoch => 20;
+        public override int BatchesPerEpoch => 20;
         public override string PrimaryMetric => "top1";
 
-        public override IEnumerable<IBatch> Batches(int epoch)
+        public override IEnumerable<IBatch> Batches(int epoch, int first)
         {
-            for (int step = 0; step < StepsPerEpoch; step++)
+            for (int step = first; step < BatchesPerEpoch; step++)
                 yield return Make(epoch * 1000 + step);
         }
 
@@ -87,7 +88,11 @@ public sealed class TrainerTests : IDisposable
     }
 
     private static Trainer Make(Toy task, int epochs, params TrainingHook[] hooks) =>
-        new(task, new FusedAdamW(ParameterGroups.Of(task.Model, 1e-2, 0.01, task.NoWeightDecay)), new Schedule(1e-2, 0, 10, epochs * 20L), epochs, 1, hooks);
+        Make(task, new TrainerOptions { Epochs = epochs, Clipping = new(ClippingKind.Norm, 1) }, hooks);
+
+    private static Trainer Make(Toy task, TrainerOptions options, params TrainingHook[] hooks) =>
+        new(task, new FusedAdamW(ParameterGroups.Of(task.Model, 1e-2, 0.01, task.NoWeightDecay)),
+            new Schedule(1e-2, new CosineConfig { warmup_epochs = 0.5 }, options.Epochs, Trainer.StepsOf(task, options.Accumulate)), options, hooks);
 
     private static byte[] Weights(Toy task)
     {
@@ -194,7 +199,7 @@ public sealed class TrainerTests : IDisposable
         using var task = new Toy { Poison = step => step == 25 ? double.NaN : 1 };
         var probe = new Probe();
         var error = Assert.Throws<UserError>(() => Make(task, 4, probe).Run(CancellationToken.None));
-        Assert.Equal("the loss is NaN at step 26 (epoch 2, batch 6)", error.Message);
+        Assert.Equal("the loss is NaN at step 26 (epoch 2, step 6 of 20)", error.Message);
         Assert.Same(error, probe.Failure);
     }
 
