@@ -1,3 +1,4 @@
+using Attention.Modules;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -25,6 +26,20 @@ public abstract record ImageModelConfig
     public double[] mean { get; init; } = [0.485, 0.456, 0.406];
     /// <summary>What each channel is divided by after that.</summary>
     public double[] std { get; init; } = [0.229, 0.224, 0.225];
+}
+
+/// <summary>The config of a family whose attention can be any other.</summary>
+public abstract record AttentionHostConfig : ImageModelConfig, IAttentionHost
+{
+    /// <summary>
+    /// An attention by name in place of the family's own, in every block: <c>attention: {name: bi_level_routing, topk: 2}</c>.
+    /// Null for the family's own.
+    /// </summary>
+    public AttentionConfig? attention { get; init; }
+
+    /// <summary>The place of a block whose map has one position for every <paramref name="stride"/> pixels of a side.</summary>
+    internal AttentionSite Site(int dim, int num_heads, int stride, int index, int prefix_tokens = 0) =>
+        new(dim, num_heads, img_size / stride, img_size / stride, index, prefix_tokens);
 }
 
 /// <summary>One of a backbone's feature maps.</summary>

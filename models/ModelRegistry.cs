@@ -52,8 +52,19 @@ public static class ModelRegistry
         Register(Vision.PyramidVisionTransformer.Family);
         Register(Vision.Twins.Family);
         Register(Vision.BiFormer.Family);
+        Register(Vision.CrossVit.Family);
         Register(Vision.ResNet.Family);
         Register(Vision.ConvNeXt.Family);
+        Register(Language.Gpt2.Family);
+        Register(Language.Decoder.Family);
+        Register(Vision.TransNeXt.Family);
+        Register(Vision.MohVit.Family);
+        Register(Vision.DiT.Family);
+        Register(Vision.DiT.MohFamily);
+        Register(Vision.CoAtNet.Family);
+        Register(Vision.MaxVit.Family);
+        Register(Vision.FocalNet.Family);
+        Register(Vision.ShVit.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>

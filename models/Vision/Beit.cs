@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Attention.Models.Vision;
 
 /// <summary>A BEiT or an EVA-02; fields as in timm.</summary>
-public sealed record BeitConfig : ImageModelConfig
+public sealed record BeitConfig : AttentionHostConfig
 {
     public int patch_size { get; init; } = 16;
     public int embed_dim { get; init; } = 768;
@@ -46,30 +46,24 @@ public sealed record BeitConfig : ImageModelConfig
 internal sealed class BeitBlock : Block
 {
     private readonly LayerNorm norm1;
-    private readonly PositionedSelfAttention attn;
+    private readonly nn.Module<Tensor, Tensor> attn;
     private readonly Parameter? gamma_1;
     private readonly nn.Module<Tensor, Tensor> drop_path1;
     private readonly LayerNorm norm2;
     private readonly nn.Module<Tensor, Tensor> mlp;
     private readonly Parameter? gamma_2;
     private readonly nn.Module<Tensor, Tensor> drop_path2;
+    private readonly HostedAttention mixer;
     private readonly bool postNorm;
 
-    public BeitBlock(BeitConfig config, double drop_path, RotaryGrid? rotary) : base(nameof(BeitBlock))
+    public BeitBlock(BeitConfig config, int index, double drop_path, RotaryGrid? rotary) : base(nameof(BeitBlock))
     {
         int dim = config.embed_dim;
+        var site = config.Site(dim, config.num_heads, config.patch_size, index, prefix_tokens: 1);
         postNorm = config.use_post_norm;
         norm1 = nn.LayerNorm(dim, config.norm_eps);
-        attn = new PositionedSelfAttention(dim, new PositionedSelfAttentionConfig
-        {
-            num_heads = config.num_heads,
-            qkv_fused = config.qkv_fused,
-            relative_grid = config.use_rel_pos_bias ? config.img_size / config.patch_size : null,
-            scale_norm = config.scale_attn_inner,
-            attn_drop = config.attn_drop_rate,
-            proj_drop = config.proj_drop_rate,
-            norm_eps = config.norm_eps,
-        }, rotary);
+        mixer = config.attention is { } chosen ? new HostedAttention(chosen, site) : new HostedAttention(Own(config, rotary), AttentionLayout.Sequence, site);
+        attn = mixer.Module;
         gamma_1 = config.init_values is { } start ? new Parameter(full(dim, start)) : null;
         drop_path1 = DropPath.Of(drop_path);
         norm2 = nn.LayerNorm(dim, config.norm_eps);
@@ -82,15 +76,26 @@ internal sealed class BeitBlock : Block
         RegisterComponents();
     }
 
+    private static PositionedSelfAttention Own(BeitConfig config, RotaryGrid? rotary) => new(config.embed_dim, new PositionedSelfAttentionConfig
+    {
+        num_heads = config.num_heads,
+        qkv_fused = config.qkv_fused,
+        relative_grid = config.use_rel_pos_bias ? config.img_size / config.patch_size : null,
+        scale_norm = config.scale_attn_inner,
+        attn_drop = config.attn_drop_rate,
+        proj_drop = config.proj_drop_rate,
+        norm_eps = config.norm_eps,
+    }, rotary);
+
     protected override Tensor Forward(Tensor x)
     {
-        x = x + drop_path1.call(Branch(attn, norm1, gamma_1, x));
-        return x + drop_path2.call(Branch(mlp, norm2, gamma_2, x));
+        x = x + drop_path1.call(Branch(mixer.OnTokens, norm1, gamma_1, x));
+        return x + drop_path2.call(Branch(mlp.call, norm2, gamma_2, x));
     }
 
-    private Tensor Branch(nn.Module<Tensor, Tensor> mixer, LayerNorm norm, Parameter? gamma, Tensor x)
+    private Tensor Branch(Func<Tensor, Tensor> branch, LayerNorm norm, Parameter? gamma, Tensor x)
     {
-        x = postNorm ? norm.call(mixer.call(x)) : mixer.call(norm.call(x));
+        x = postNorm ? norm.call(branch(x)) : branch(norm.call(x));
         return gamma is null ? x : gamma * x;
     }
 
@@ -136,7 +141,7 @@ public sealed class Beit : IsotropicModel
         pos_drop = nn.Dropout(config.pos_drop_rate);
         rotary = config.use_rot_pos_emb ? new RotaryGrid(dim / config.num_heads, patch_embed.grid_size, config.ref_feat_size, prefix_tokens: 1) : null;
         var rates = DropPath.Rates(config.drop_path_rate, config.depth);
-        blocks = nn.ModuleList(rates.Select(rate => (nn.Module<Tensor, Tensor>)new BeitBlock(config, rate, rotary)).ToArray());
+        blocks = nn.ModuleList(rates.Select((rate, i) => (nn.Module<Tensor, Tensor>)new BeitBlock(config, i, rate, rotary)).ToArray());
         bool afterPool = config.global_pool == "avg";
         norm = afterPool ? nn.Identity() : nn.LayerNorm(dim, config.norm_eps);
         fc_norm = afterPool ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();

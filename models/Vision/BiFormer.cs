@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Attention.Models.Vision;
 
 /// <summary>A BiFormer; fields as in the authors' repository.</summary>
-public sealed record BiFormerConfig : ImageModelConfig
+public sealed record BiFormerConfig : AttentionHostConfig
 {
     /// <summary>Blocks of each stage.</summary>
     public int[] depth { get; init; } = [2, 2, 8, 2];
@@ -35,22 +35,16 @@ internal sealed class BiFormerBlock : Block
     private readonly LayerNorm norm2;
     private readonly Sequential mlp;
     private readonly nn.Module<Tensor, Tensor> drop_path;
+    private readonly HostedAttention mixer;
 
-    public BiFormerBlock(BiFormerConfig config, int stage, double drop) : base(nameof(BiFormerBlock))
+    public BiFormerBlock(BiFormerConfig config, int stage, int index, double drop) : base(nameof(BiFormerBlock))
     {
         int dim = config.embed_dim[stage];
         int hidden = (int)(dim * config.mlp_ratio);
         pos_embed = config.swin_layout ? null : nn.Conv2d(dim, dim, kernel_size: 3, padding: 1, groups: dim);
         norm1 = nn.LayerNorm(dim, 1e-6);
-        attn = config.topks[stage] == 0
-            ? new EnhancedSelfAttention(dim, side_dwconv: config.side_dwconv)
-            : new BiLevelRoutingAttention(dim, new BiLevelRoutingAttentionConfig
-            {
-                num_heads = dim / config.head_dim,
-                n_win = config.n_win,
-                topk = config.topks[stage],
-                side_dwconv = config.side_dwconv,
-            });
+        mixer = new HostedAttention(config.attention ?? Own(config, stage), config.Site(dim, dim / config.head_dim, 4 << stage, index));
+        attn = mixer.Module;
         norm2 = nn.LayerNorm(dim, 1e-6);
         // The authors' full model keeps a place for a convolution, which moves the number of the last layer.
         mlp = config.swin_layout
@@ -60,11 +54,16 @@ internal sealed class BiFormerBlock : Block
         RegisterComponents();
     }
 
+    // The authors' attention to the whole map has 8 heads at any width.
+    private static AttentionConfig Own(BiFormerConfig config, int stage) => config.topks[stage] == 0
+        ? new EnhancedSelfAttentionConfig { num_heads = 8, side_dwconv = config.side_dwconv }
+        : new BiLevelRoutingAttentionConfig { n_win = config.n_win, topk = config.topks[stage], side_dwconv = config.side_dwconv };
+
     protected override Tensor Forward(Tensor x)
     {
         if (pos_embed is not null)
             x = (x + pos_embed.call(x)).permute(0, 2, 3, 1);
-        x = x + drop_path.call(attn.call(norm1.call(x)));
+        x = x + drop_path.call(mixer.OnMap(norm1.call(x)));
         x = x + drop_path.call(mlp.call(norm2.call(x)));
         return pos_embed is null ? x : x.permute(0, 3, 1, 2);
     }
@@ -132,7 +131,7 @@ public sealed class BiFormer : StagedModel
 
     private static nn.Module<Tensor, Tensor> Blocks(BiFormerConfig config, int stage, double[] rates)
     {
-        var blocks = nn.Sequential(rates.Select(rate => (nn.Module<Tensor, Tensor>)new BiFormerBlock(config, stage, rate)));
+        var blocks = nn.Sequential(rates.Select((rate, i) => (nn.Module<Tensor, Tensor>)new BiFormerBlock(config, stage, i, rate)));
         return config.swin_layout ? new BiFormerLayer(blocks) : blocks;
     }
 

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Attention.Models.Vision;
 
 /// <summary>A PVT v2; fields as in timm.</summary>
-public sealed record PvtConfig : ImageModelConfig
+public sealed record PvtConfig : AttentionHostConfig
 {
     /// <summary>Blocks of each stage.</summary>
     public int[] depths { get; init; } = [3, 4, 6, 3];
@@ -74,25 +74,26 @@ internal sealed class ConvolutionalMlp : Block
 internal sealed class PvtBlock : Block
 {
     private readonly LayerNorm norm1;
-    private readonly SpatialReductionAttention attn;
+    private readonly nn.Module<Tensor, Tensor> attn;
     private readonly nn.Module<Tensor, Tensor> drop_path1;
     private readonly LayerNorm norm2;
     private readonly ConvolutionalMlp mlp;
     private readonly nn.Module<Tensor, Tensor> drop_path2;
+    private readonly HostedAttention mixer;
 
-    public PvtBlock(PvtConfig config, int stage, double drop_path) : base(nameof(PvtBlock))
+    public PvtBlock(PvtConfig config, int stage, int index, double drop_path) : base(nameof(PvtBlock))
     {
         int dim = config.embed_dims[stage];
         norm1 = nn.LayerNorm(dim, config.norm_eps);
-        attn = new SpatialReductionAttention(dim, new SpatialReductionAttentionConfig
+        mixer = new HostedAttention(config.attention ?? new SpatialReductionAttentionConfig
         {
-            num_heads = config.num_heads[stage],
             sr_ratio = config.sr_ratios[stage],
             linear = config.linear,
             qkv_bias = config.qkv_bias,
             attn_drop = config.attn_drop_rate,
             proj_drop = config.proj_drop_rate,
-        });
+        }, config.Site(dim, config.num_heads[stage], 4 << stage, index));
+        attn = mixer.Module;
         drop_path1 = DropPath.Of(drop_path);
         norm2 = nn.LayerNorm(dim, config.norm_eps);
         mlp = new ConvolutionalMlp(dim, (int)(dim * config.mlp_ratios[stage]), config.linear, config.proj_drop_rate);
@@ -102,7 +103,7 @@ internal sealed class PvtBlock : Block
 
     protected override Tensor Forward(Tensor x)
     {
-        x = x + drop_path1.call(attn.call(norm1.call(x)));
+        x = x + drop_path1.call(mixer.OnMap(norm1.call(x)));
         return x + drop_path2.call(mlp.call(norm2.call(x)));
     }
 }
@@ -117,7 +118,7 @@ internal sealed class PvtStage : Block
     public PvtStage(PvtConfig config, int stage, double[] drop_path) : base(nameof(PvtStage))
     {
         downsample = stage > 0 ? new OverlapPatchEmbed(config.embed_dims[stage - 1], config.embed_dims[stage], patch_size: 3, stride: 2) : null;
-        blocks = nn.Sequential(drop_path.Select(rate => (nn.Module<Tensor, Tensor>)new PvtBlock(config, stage, rate)));
+        blocks = nn.Sequential(drop_path.Select((rate, i) => (nn.Module<Tensor, Tensor>)new PvtBlock(config, stage, i, rate)));
         norm = nn.LayerNorm(config.embed_dims[stage], config.norm_eps);
         RegisterComponents();
     }

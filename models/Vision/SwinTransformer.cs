@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Attention.Models.Vision;
 
 /// <summary>A Swin Transformer; fields as in timm.</summary>
-public sealed record SwinConfig : ImageModelConfig
+public sealed record SwinConfig : AttentionHostConfig
 {
     public int patch_size { get; init; } = 4;
     /// <summary>Channels of the first stage; each further one has twice as many.</summary>
@@ -29,24 +29,25 @@ public sealed record SwinConfig : ImageModelConfig
 internal sealed class SwinBlock : Block
 {
     private readonly LayerNorm norm1;
-    private readonly WindowAttention attn;
+    private readonly nn.Module<Tensor, Tensor> attn;
     private readonly nn.Module<Tensor, Tensor> drop_path1;
     private readonly LayerNorm norm2;
     private readonly Mlp mlp;
     private readonly nn.Module<Tensor, Tensor> drop_path2;
+    private readonly HostedAttention mixer;
 
-    public SwinBlock(SwinConfig config, int dim, int num_heads, int window, int shift, double drop_path) : base(nameof(SwinBlock))
+    public SwinBlock(SwinConfig config, AttentionSite site, int window, double drop_path) : base(nameof(SwinBlock))
     {
+        long dim = site.Dim;
         norm1 = nn.LayerNorm(dim, config.norm_eps);
-        attn = new WindowAttention(dim, new WindowAttentionConfig
+        mixer = new HostedAttention(config.attention ?? new WindowAttentionConfig
         {
-            num_heads = num_heads,
             window_size = window,
-            shift_size = shift,
             qkv_bias = config.qkv_bias,
             attn_drop = config.attn_drop_rate,
             proj_drop = config.proj_drop_rate,
-        });
+        }, site);
+        attn = mixer.Module;
         drop_path1 = DropPath.Of(drop_path);
         norm2 = nn.LayerNorm(dim, config.norm_eps);
         mlp = new Mlp(dim, (long)(dim * config.mlp_ratio), drop: config.proj_drop_rate);
@@ -56,7 +57,7 @@ internal sealed class SwinBlock : Block
 
     protected override Tensor Forward(Tensor x)
     {
-        x = x + drop_path1.call(attn.call(norm1.call(x)));
+        x = x + drop_path1.call(mixer.OnMap(norm1.call(x)));
         return x + drop_path2.call(mlp.call(norm2.call(x)));
     }
 }
@@ -94,13 +95,10 @@ internal sealed class SwinStage : Block
     public SwinStage(SwinConfig config, int stage, double[] drop_path) : base(nameof(SwinStage))
     {
         int dim = config.embed_dim << stage;
-        int resolution = config.img_size / config.patch_size >> stage;
-        int wanted = config.window_size.Length == 1 ? config.window_size[0] : config.window_size[stage];
-        int window = Math.Min(resolution, wanted);
-        int shift = resolution <= wanted ? 0 : wanted / 2;
+        int window = config.window_size.Length == 1 ? config.window_size[0] : config.window_size[stage];
         downsample = stage > 0 ? new PatchMerging(dim / 2, dim, config.norm_eps) : nn.Identity();
         blocks = nn.Sequential(drop_path.Select((rate, i) =>
-            (nn.Module<Tensor, Tensor>)new SwinBlock(config, dim, config.num_heads[stage], window, i % 2 == 0 ? 0 : shift, rate)));
+            (nn.Module<Tensor, Tensor>)new SwinBlock(config, config.Site(dim, config.num_heads[stage], config.patch_size << stage, i), window, rate)));
         RegisterComponents();
     }
 

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Attention.Models.Vision;
 
 /// <summary>A Swin Transformer V2; fields as in timm.</summary>
-public sealed record SwinV2Config : ImageModelConfig
+public sealed record SwinV2Config : AttentionHostConfig
 {
     public int patch_size { get; init; } = 4;
     /// <summary>Channels of the first stage; each further one has twice as many.</summary>
@@ -29,25 +29,25 @@ public sealed record SwinV2Config : ImageModelConfig
 /// <summary>Cosine attention within windows and an MLP, each with a norm after it. (B, H, W, C) to the same.</summary>
 internal sealed class SwinV2Block : Block
 {
-    private readonly ContinuousWindowAttention attn;
+    private readonly nn.Module<Tensor, Tensor> attn;
     private readonly LayerNorm norm1;
     private readonly nn.Module<Tensor, Tensor> drop_path1;
     private readonly Mlp mlp;
     private readonly LayerNorm norm2;
     private readonly nn.Module<Tensor, Tensor> drop_path2;
+    private readonly HostedAttention mixer;
 
-    public SwinV2Block(SwinV2Config config, int stage, int window, int shift, double drop_path) : base(nameof(SwinV2Block))
+    public SwinV2Block(SwinV2Config config, int stage, int index, double drop_path) : base(nameof(SwinV2Block))
     {
         int dim = config.embed_dim << stage;
-        attn = new ContinuousWindowAttention(dim, new ContinuousWindowAttentionConfig
+        mixer = new HostedAttention(config.attention ?? new ContinuousWindowAttentionConfig
         {
-            num_heads = config.num_heads[stage],
-            window_size = window,
-            shift_size = shift,
+            window_size = config.window_size,
             pretrained_window_size = config.pretrained_window_sizes[stage],
             attn_drop = config.attn_drop_rate,
             proj_drop = config.proj_drop_rate,
-        });
+        }, config.Site(dim, config.num_heads[stage], config.patch_size << stage, index));
+        attn = mixer.Module;
         norm1 = nn.LayerNorm(dim, config.norm_eps);
         drop_path1 = DropPath.Of(drop_path);
         mlp = new Mlp(dim, (long)(dim * config.mlp_ratio), drop: config.proj_drop_rate);
@@ -65,7 +65,7 @@ internal sealed class SwinV2Block : Block
 
     protected override Tensor Forward(Tensor x)
     {
-        x = x + drop_path1.call(norm1.call(attn.call(x)));
+        x = x + drop_path1.call(norm1.call(mixer.OnMap(x)));
         return x + drop_path2.call(norm2.call(mlp.call(x)));
     }
 }
@@ -95,11 +95,8 @@ internal sealed class SwinV2Stage : Block
     public SwinV2Stage(SwinV2Config config, int stage, double[] drop_path) : base(nameof(SwinV2Stage))
     {
         int dim = config.embed_dim << stage;
-        int resolution = config.img_size / config.patch_size >> stage;
-        int window = Math.Min(resolution, config.window_size);
-        int shift = resolution <= config.window_size ? 0 : config.window_size / 2;
         downsample = stage > 0 ? new PatchMergingV2(dim / 2, dim, config.norm_eps) : nn.Identity();
-        blocks = nn.Sequential(drop_path.Select((rate, i) => (nn.Module<Tensor, Tensor>)new SwinV2Block(config, stage, window, i % 2 == 0 ? 0 : shift, rate)));
+        blocks = nn.Sequential(drop_path.Select((rate, i) => (nn.Module<Tensor, Tensor>)new SwinV2Block(config, stage, i, rate)));
         RegisterComponents();
     }
 

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Attention.Models.Vision;
 
 /// <summary>A Twins; fields as in timm.</summary>
-public sealed record TwinsConfig : ImageModelConfig
+public sealed record TwinsConfig : AttentionHostConfig
 {
     public int patch_size { get; init; } = 4;
     /// <summary>Channels of each stage.</summary>
@@ -35,27 +35,15 @@ internal sealed class TwinsBlock : Block
     private readonly LayerNorm norm2;
     private readonly Mlp mlp;
     private readonly nn.Module<Tensor, Tensor> drop_path2;
+    private readonly HostedAttention mixer;
 
     public TwinsBlock(TwinsConfig config, int stage, int index, double drop_path) : base(nameof(TwinsBlock))
     {
         int dim = config.embed_dims[stage];
         norm1 = nn.LayerNorm(dim, config.norm_eps);
-        attn = config.wss is { } windows && index % 2 == 0
-            ? new WindowAttention(dim, new WindowAttentionConfig
-            {
-                num_heads = config.num_heads[stage],
-                window_size = windows[stage],
-                relative_bias = false,
-                attn_drop = config.attn_drop_rate,
-                proj_drop = config.proj_drop_rate,
-            })
-            : new SpatialReductionAttention(dim, new SpatialReductionAttentionConfig
-            {
-                num_heads = config.num_heads[stage],
-                sr_ratio = config.sr_ratios[stage],
-                attn_drop = config.attn_drop_rate,
-                proj_drop = config.proj_drop_rate,
-            });
+        var site = config.Site(dim, config.num_heads[stage], config.patch_size << stage, index);
+        mixer = config.attention is { } chosen ? new HostedAttention(chosen, site) : new HostedAttention(Own(config, stage, index), AttentionLayout.Map, site);
+        attn = mixer.Module;
         drop_path1 = DropPath.Of(drop_path);
         norm2 = nn.LayerNorm(dim, config.norm_eps);
         mlp = new Mlp(dim, (long)(dim * config.mlp_ratios[stage]), drop: config.proj_drop_rate);
@@ -63,9 +51,27 @@ internal sealed class TwinsBlock : Block
         RegisterComponents();
     }
 
+    // Windows keep their size where the map is smaller, and are padded.
+    private static nn.Module<Tensor, Tensor> Own(TwinsConfig config, int stage, int index) => config.wss is { } windows && index % 2 == 0
+        ? new WindowAttention(config.embed_dims[stage], new WindowAttentionConfig
+        {
+            num_heads = config.num_heads[stage],
+            window_size = windows[stage],
+            relative_bias = false,
+            attn_drop = config.attn_drop_rate,
+            proj_drop = config.proj_drop_rate,
+        })
+        : new SpatialReductionAttention(config.embed_dims[stage], new SpatialReductionAttentionConfig
+        {
+            num_heads = config.num_heads[stage],
+            sr_ratio = config.sr_ratios[stage],
+            attn_drop = config.attn_drop_rate,
+            proj_drop = config.proj_drop_rate,
+        });
+
     protected override Tensor Forward(Tensor x)
     {
-        x = x + drop_path1.call(attn.call(norm1.call(x)));
+        x = x + drop_path1.call(mixer.OnMap(norm1.call(x)));
         return x + drop_path2.call(mlp.call(norm2.call(x)));
     }
 }

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Attention.Models.Vision;
 
 /// <summary>A Vision Transformer; fields as in timm.</summary>
-public sealed record VitConfig : ImageModelConfig
+public sealed record VitConfig : AttentionHostConfig
 {
     public int patch_size { get; init; } = 16;
     public int embed_dim { get; init; } = 768;
@@ -89,7 +89,8 @@ public sealed class VisionTransformer : IsotropicModel
         pos_drop = nn.Dropout(config.pos_drop_rate);
         norm_pre = config.pre_norm ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();
         var rates = DropPath.Rates(config.drop_path_rate, config.depth);
-        blocks = nn.ModuleList(rates.Select(rate => new VitBlock(config, rate)).ToArray());
+        blocks = nn.ModuleList(rates.Select((rate, i) =>
+            new VitBlock(config, config.Site(dim, config.num_heads, config.patch_size, i, num_prefix_tokens), rate)).ToArray());
 
         bool afterPool = config.fc_norm ?? config.global_pool == "avg";
         norm = config.final_norm && !afterPool ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();
@@ -358,28 +359,29 @@ public sealed class VisionTransformer : IsotropicModel
 internal sealed class VitBlock : Block
 {
     private readonly LayerNorm norm1;
-    private readonly SelfAttention attn;
+    private readonly nn.Module<Tensor, Tensor> attn;
     private readonly nn.Module<Tensor, Tensor> ls1;
     private readonly nn.Module<Tensor, Tensor> drop_path1;
     private readonly LayerNorm norm2;
     private readonly nn.Module<Tensor, Tensor> mlp;
     private readonly nn.Module<Tensor, Tensor> ls2;
     private readonly nn.Module<Tensor, Tensor> drop_path2;
+    private readonly HostedAttention mixer;
 
-    public VitBlock(VitConfig config, double drop_path) : base(nameof(VitBlock))
+    public VitBlock(VitConfig config, AttentionSite site, double drop_path) : base(nameof(VitBlock))
     {
         int dim = config.embed_dim;
         norm1 = nn.LayerNorm(dim, config.norm_eps);
-        attn = new SelfAttention(dim, new SelfAttentionConfig
+        mixer = new HostedAttention(config.attention ?? new SelfAttentionConfig
         {
-            num_heads = config.num_heads,
             qkv_bias = config.qkv_bias,
             qk_norm = config.qk_norm,
             proj_bias = config.proj_bias,
             attn_drop = config.attn_drop_rate,
             proj_drop = config.proj_drop_rate,
             norm_eps = config.norm_eps,
-        });
+        }, site);
+        attn = mixer.Module;
         ls1 = LayerScale.Of(dim, config.init_values);
         drop_path1 = DropPath.Of(drop_path);
         norm2 = nn.LayerNorm(dim, config.norm_eps);
@@ -394,7 +396,7 @@ internal sealed class VitBlock : Block
 
     protected override Tensor Forward(Tensor x)
     {
-        x = x + drop_path1.call(ls1.call(attn.call(norm1.call(x))));
+        x = x + drop_path1.call(ls1.call(mixer.OnTokens(norm1.call(x))));
         return x + drop_path2.call(ls2.call(mlp.call(norm2.call(x))));
     }
 }

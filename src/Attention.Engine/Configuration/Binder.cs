@@ -99,9 +99,9 @@ public sealed class Binder
     {
         value = current;
         if (MapNode.Named(node) is not { } map)
-            return Fail(node, $"'{path}' is {node}, but must be a map of keys", $"write '{path}: {{name: {family.Names[0]}}}'");
+            return Fail(node, $"'{path}' is {node}, but must be a map of keys", $"write '{path}: {{name: {family.Names.First()}}}'");
         var name = (map["name"] as ScalarNode)?.Value ?? (current is null ? null : family.NameOf(current));
-        if (name is null) return Fail(node, $"'{path}' has no name", $"add 'name: {family.Names[0]}' (possible: {string.Join(", ", family.Names)})");
+        if (name is null) return Fail(node, $"'{path}' has no name", $"add 'name: {family.Names.First()}' (possible: {string.Join(", ", family.Names)})");
         if (!family.Names.Contains(name))
             return Fail(map["name"]!, $"there is no {path} named '{name}'", Spelling.Advice(name, family.Names));
 

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Attention.Data;
 
 namespace Attention.Engine.Configuration;
 
@@ -41,6 +42,9 @@ public sealed record ExperimentConfig : IValidatableObject
 
     /// <summary>What is minimised.</summary>
     public LossConfig loss { get; init; } = new CrossEntropyConfig();
+
+    /// <summary>Mixing the images of a batch and their targets; null for none.</summary>
+    public MixupConfig? mixup { get; init; }
 
     /// <summary>A model whose answers are learnt beside the labels; null for none.</summary>
     public DistillationConfig? distillation { get; init; }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Reflection;
+using Attention.Modules;
 
 namespace Attention.Engine.Configuration;
 
@@ -28,10 +29,14 @@ public sealed class PartFamily
     private readonly Func<string, object> defaults;
     private readonly Func<object, string?> nameOf;
 
-    private PartFamily(IReadOnlyList<string> names, Func<string, object> defaults, Func<object, string?> nameOf) =>
+    // Modules stand below the engine, so they cannot carry its attribute.
+    static PartFamily() =>
+        families[typeof(AttentionConfig)] = new(AttentionModules.Names, AttentionModules.Defaults, part => AttentionModules.NameOf((AttentionConfig)part));
+
+    private PartFamily(IReadOnlyCollection<string> names, Func<string, object> defaults, Func<object, string?> nameOf) =>
         (Names, this.defaults, this.nameOf) = (names, defaults, nameOf);
 
-    public IReadOnlyList<string> Names { get; }
+    public IReadOnlyCollection<string> Names { get; }
 
     /// <summary>The record with the defaults of a name.</summary>
     public object Defaults(string name) => defaults(name);
@@ -48,7 +53,7 @@ public sealed class PartFamily
     /// <param name="names">All names.</param>
     /// <param name="defaults">The record of a name, which the YAML's other keys then override.</param>
     /// <param name="nameOf">The name of a record.</param>
-    public static void Register<T>(IReadOnlyList<string> names, Func<string, T> defaults, Func<T, string?> nameOf) where T : class =>
+    public static void Register<T>(IReadOnlyCollection<string> names, Func<string, T> defaults, Func<T, string?> nameOf) where T : class =>
         families[typeof(T)] = new(names, defaults, part => nameOf((T)part));
 
     private static PartFamily? Declared(Type type)

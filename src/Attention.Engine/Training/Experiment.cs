@@ -27,27 +27,29 @@ public static class Experiment
     /// <summary>Trains a config in a new run folder.</summary>
     /// <param name="config">The config.</param>
     /// <param name="reporter">Is told how it goes.</param>
-    /// <param name="cancellation">Ends the run after the step; its checkpoints stay.</param>
-    public static ExperimentResult Train(Config<ExperimentConfig> config, IRunReporter reporter, CancellationToken cancellation)
+    /// <param name="cancellation">Ends the run after the step, with a checkpoint.</param>
+    /// <param name="hooks">What else happens, after the engine's own hooks.</param>
+    public static ExperimentResult Train(Config<ExperimentConfig> config, IRunReporter reporter, CancellationToken cancellation, params TrainingHook[] hooks)
     {
         var shown = config.Showing(config.Value.model, ModelBuilder.Config(config.Value.model));
-        return Run(config.Value, () => RunFolder.Create(config.Value.output, config.Value.name, shown.ToYaml()), [], reporter, cancellation);
+        return Run(config.Value, () => RunFolder.Create(config.Value.output, config.Value.name, shown.ToYaml()), [], reporter, hooks, cancellation);
     }
 
     /// <summary>
     /// Goes on with a run from its newest whole checkpoint; a run that was killed before its first one begins again in its folder.
     /// </summary>
     /// <exception cref="UserError">The folder is no run, none of its checkpoints can be read, or the run is finished.</exception>
-    public static ExperimentResult Resume(string folder, IRunReporter reporter, CancellationToken cancellation)
+    public static ExperimentResult Resume(string folder, IRunReporter reporter, CancellationToken cancellation, params TrainingHook[] hooks)
     {
         var run = RunFolder.Open(folder);
         var config = ExperimentConfig.Load(run.ConfigFile).Value;
         if (RunSummary.Read(run.SummaryFile) is { status: "finished" } summary)
             throw new UserError($"run '{folder}' is finished: {summary.epochs} epochs", "train longer in a new run with --set train.epochs=N");
-        return Run(config, () => run, CheckpointHook.Found(run), reporter, cancellation);
+        return Run(config, () => run, CheckpointHook.Found(run), reporter, hooks, cancellation);
     }
 
-    private static ExperimentResult Run(ExperimentConfig config, Func<RunFolder> open, IReadOnlyList<string> checkpoints, IRunReporter reporter, CancellationToken cancellation)
+    private static ExperimentResult Run(
+        ExperimentConfig config, Func<RunFolder> open, IReadOnlyList<string> checkpoints, IRunReporter reporter, IReadOnlyList<TrainingHook> hooks, CancellationToken cancellation)
     {
         var device = ChooseDevice(config.device);
         var modelConfig = (ImageModelConfig)ModelBuilder.Config(config.model);
@@ -65,7 +67,8 @@ public static class Experiment
         if (config.train.checkpoint_activations)
             CheckpointBlocks(model);
         var loss = ClassificationLoss.Create(config.loss, modelConfig.num_classes, ImagesPerClass(train.Dataset), device);
-        using var task = new ImageClassification(model, train, held, loss, device, normalize, Teacher(config, device, reporter));
+        using var task = new ImageClassification(model, train, held, loss, device, normalize,
+            config.mixup is { } mixing ? new Mixup(mixing, modelConfig.num_classes, config.seed) : null, Teacher(config, device, reporter));
         using var optimizer = MakeOptimizer(config.optimizer, model);
         using var average = config.ema is { } ema ? new WeightAverage(model, ema) : null;
 
@@ -88,6 +91,7 @@ public static class Experiment
             new RunRecorder(run, config, parameters, device.ToString()),
             new CheckpointHook(run, config.checkpoint, config.model.name),
             new ProgressHook(reporter),
+            .. hooks,
         ]);
         GoOn(checkpoints, trainer, reporter);
 
@@ -95,7 +99,15 @@ public static class Experiment
         reporter.Say($"{config.model.name}: {parameters / 1e6:F2} M parameters on {device}{(trained == parameters ? "" : $", {trained / 1e6:F2} M of them trained")}; "
             + $"{train.Dataset.Count} images to train on, {held.Dataset.Count} held out");
         reporter.Say(trainer.State.Step == 0 ? $"run folder {run.Location}" : $"going on with {run.Location} after epoch {trainer.State.Epoch}, step {trainer.State.Step}");
-        trainer.Run(cancellation);
+        try
+        {
+            trainer.Run(cancellation);
+        }
+        catch (OperationCanceledException)
+        {
+            reporter.Say($"stopped after step {trainer.State.Step}; go on with: ./attention train --resume {run.Location}");
+            throw;
+        }
         return new ExperimentResult(run, RunSummary.Read(run.SummaryFile)!);
     }
 
@@ -129,7 +141,7 @@ public static class Experiment
         {
             BatchSize = config.train.batch_size,
             Shuffle = true,
-            DropLast = true,
+            Last = LastBatch.Drop,
             Seed = config.seed,
             Workers = config.data.workers,
         };

@@ -40,7 +40,7 @@ internal sealed class Predictions(IImageDataset images)
     {
         try
         {
-            var image = images.Load(index, new ImageScratch(), static (_, _) => PictureSide);
+            var image = images.Load(index, new ImageScratch(), static (width, height) => ImageNeed.All(width, height) with { MinSide = PictureSide });
             return ImageCodec.EncodeJpeg(Thumbnails.Shrink(image, PictureSide), quality: 85);
         }
         catch (ImageError)

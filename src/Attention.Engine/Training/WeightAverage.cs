@@ -44,7 +44,7 @@ public sealed class WeightAverage : IDisposable
         foreach (var (name, mean) in average)
         {
             if (mean.is_floating_point())
-                mean.lerp_(weights[name].detach(), fresh);
+                mean.mul_(1 - fresh).add_(weights[name].detach(), fresh);
             else
                 mean.copy_(weights[name]);
         }

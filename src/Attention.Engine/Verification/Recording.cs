@@ -19,6 +19,12 @@ public sealed record Recording
     public IReadOnlyList<RecordedTensor> features { get; init; } = [];
     public RecordedBackward? backward { get; init; }
 
+    /// <summary>A language model's config.json, which alone says what to build.</summary>
+    public JsonElement? hf_config { get; init; }
+
+    /// <summary>A language model's logits when it gets one token at a time.</summary>
+    public RecordedDecoding? decode { get; init; }
+
     /// <summary>Reads a recording.</summary>
     /// <exception cref="UserError">The file is missing or no recording.</exception>
     public static Recording Load(string path)
@@ -52,6 +58,15 @@ public sealed record RecordedState(string name, long[] shape, string kind, strin
 public sealed record RecordedTensor(string name, long[] shape, double l2, double max_abs, long[] indices, double[] samples, double noise = 0);
 
 public sealed record RecordedGradient(string name, double? l2, long stride, double[]? samples, double noise = 0, bool zero = false);
+
+/// <param name="batch">Sequences side by side.</param>
+/// <param name="steps">Logits after some of the tokens.</param>
+/// <param name="greedy">What the model goes on with, each token the likeliest.</param>
+public sealed record RecordedDecoding(long batch, IReadOnlyList<RecordedStep> steps, RecordedGreedy? greedy = null);
+
+public sealed record RecordedStep(long position, long[] shape, double max_abs, long[] indices, double[] samples, double noise = 0);
+
+public sealed record RecordedGreedy(long[][] tokens, double min_top2_gap = 0);
 
 public sealed record RecordedBackward(double loss, IReadOnlyList<RecordedGradient> grads);
 

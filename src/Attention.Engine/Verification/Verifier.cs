@@ -1,6 +1,9 @@
 using System.Globalization;
+using System.Text.Json;
 using Attention.Engine.Configuration;
 using Attention.Models;
+using Attention.Models.Language;
+using Attention.Modules;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -33,12 +36,12 @@ public sealed class Verifier
     public const double NoiseFactor = 20;
 
     private readonly Recording recording;
-    private readonly nn.Module<Tensor, Tensor> model;
+    private readonly nn.Module model;
     private readonly Dictionary<string, Tensor> state;
     private readonly List<string> problems = [];
     private double outputError, featureError, gradientError;
 
-    private Verifier(Recording recording, nn.Module<Tensor, Tensor> model)
+    private Verifier(Recording recording, nn.Module model)
     {
         this.recording = recording;
         this.model = model;
@@ -62,22 +65,30 @@ public sealed class Verifier
     private static string Name(Recording recording, string path)
     {
         var factory = recording.factory?[(recording.factory.IndexOf(':') + 1)..];
-        return factory is not null && ModelRegistry.Names.Contains(factory) ? factory : Path.GetFileNameWithoutExtension(path);
+        // A factory of many models takes the name as an argument; some authors write theirs in capitals.
+        var given = recording.kwargs.TryGetValue("name", out var name) && name.ValueKind == JsonValueKind.String ? name.GetString() : null;
+        return new[] { given, factory, factory?.ToLowerInvariant() }.FirstOrDefault(each => each is not null && ModelRegistry.Names.Contains(each))
+            ?? Path.GetFileNameWithoutExtension(path);
     }
 
-    private static nn.Module<Tensor, Tensor> Build(string name, Recording recording)
+    private static nn.Module Build(string name, Recording recording)
     {
-        var options = recording.kwargs.Where(pair => pair.Key != "name").Select(pair => (pair.Key, (object?)Plain(pair.Value))).ToArray();
-        return ModelBuilder.Build(new NamedPart(name, options)) as nn.Module<Tensor, Tensor>
-            ?? throw new UserError($"'{name}' takes more than one input", "verify compares models that map one tensor to one");
+        if (recording.hf_config is { } config)
+            return HuggingFaceDecoders.Create(HuggingFaceDecoders.Read(config));
+        var fields = ModelRegistry.Names.Contains(name) ? ModelRegistry.Family(name).Config(name).GetType() : null;
+        // References that take a list take one number for all as well.
+        object? Fitted(string key, object? value) => value is not object?[] && fields?.GetProperty(key)?.PropertyType.IsArray == true ? new[] { value } : value;
+        var options = recording.kwargs.Where(pair => pair.Key != "name").Select(pair => (pair.Key, Fitted(pair.Key, Plain(pair.Value)))).ToArray();
+        return ModelBuilder.Build(new NamedPart(name, options));
     }
 
-    private static object? Plain(System.Text.Json.JsonElement value) => value.ValueKind switch
+    private static object? Plain(JsonElement value) => value.ValueKind switch
     {
-        System.Text.Json.JsonValueKind.Number => value.TryGetInt64(out long whole) ? whole : value.GetDouble(),
-        System.Text.Json.JsonValueKind.True => true,
-        System.Text.Json.JsonValueKind.False => false,
-        System.Text.Json.JsonValueKind.String => value.GetString(),
+        JsonValueKind.Number => value.TryGetInt64(out long whole) ? whole : value.GetDouble(),
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        JsonValueKind.String => value.GetString(),
+        JsonValueKind.Array => value.EnumerateArray().Select(Plain).ToArray(),
         _ => null,
     };
 
@@ -86,7 +97,8 @@ public sealed class Verifier
     private bool StateAgrees()
     {
         var expected = recording.state.ToDictionary(entry => entry.name);
-        problems.AddRange(expected.Keys.Except(state.Keys).Select(name => $"missing '{name}' ({Shape(expected[name].shape)})"));
+        // A tied tensor may be there once only.
+        problems.AddRange(expected.Keys.Except(state.Keys).Where(name => expected[name].alias_of is null).Select(name => $"missing '{name}' ({Shape(expected[name].shape)})"));
         problems.AddRange(state.Keys.Except(expected.Keys).Select(name => $"unexpected '{name}' ({Shape(state[name].shape)})"));
         foreach (var (name, tensor) in state)
             if (expected.TryGetValue(name, out var entry) && !entry.shape.AsSpan().SequenceEqual(tensor.shape))
@@ -107,10 +119,10 @@ public sealed class Verifier
         model.eval();
         var features = new Dictionary<string, Tensor>();
         WatchFeatures(features);
-        var input = recording.inputs[0];
-        var output = model.call(input.kind == "int"
+        var inputs = recording.inputs.Select(input => input.kind == "int"
             ? FormulaFill.IntegerInput(input.name, input.shape, input.high)
-            : FormulaFill.Input(input.name, input.shape));
+            : FormulaFill.Input(input.name, input.shape)).ToArray();
+        var output = Call(inputs);
 
         outputError = Difference(recording.outputs[0], output, "output");
         foreach (var feature in recording.features)
@@ -119,6 +131,8 @@ public sealed class Verifier
             else if (!feature.name.Contains('#') && !feature.name.EndsWith(".0", StringComparison.Ordinal))
                 problems.Add($"no module '{feature.name}' to compare a feature of");
 
+        if (recording.decode is { } decoding && model is LanguageModel language)
+            CompareDecoding(language, decoding);
         if (recording.backward is null)
             return;
         using var probe = FormulaFill.Probe("grad_probe", output.shape);
@@ -127,12 +141,73 @@ public sealed class Verifier
             CompareGradient(gradient);
     }
 
+    // One token at a time, then in two portions: the same logits must come out.
+    private void CompareDecoding(LanguageModel language, RecordedDecoding expected)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var input = recording.inputs[0];
+        var tokens = FormulaFill.IntegerInput(input.name, input.shape, input.high);
+        using var cache = language.CreateCache(input.shape[0]);
+        var steps = expected.steps.ToDictionary(step => step.position);
+        for (long position = 0; position < input.shape[1]; position++)
+        {
+            var logits = language.forward(tokens.narrow(1, position, 1), cache);
+            if (steps.TryGetValue(position, out var step))
+                CompareStep(step, logits, $"decoding at position {position}");
+        }
+        if (expected.greedy is { } greedy)
+            CompareGreedy(language, cache, tokens, greedy);
+
+        long half = input.shape[1] / 2;
+        cache.Clear();
+        language.forward(tokens.narrow(1, 0, half), cache).Dispose();
+        var rest = language.forward(tokens.narrow(1, half, input.shape[1] - half), cache, last_only: false);
+        foreach (var step in expected.steps.Where(step => step.position >= half))
+            CompareStep(step, rest.narrow(1, step.position - half, 1), $"prefill in two portions at position {step.position}");
+    }
+
+    private void CompareStep(RecordedStep expected, Tensor logits, string what) => outputError = Math.Max(outputError, Difference(
+        new RecordedTensor(what, expected.shape, 0, expected.max_abs, expected.indices, expected.samples, expected.noise), logits.squeeze(1), what));
+
+    private void CompareGreedy(LanguageModel language, DecodingCache cache, Tensor tokens, RecordedGreedy greedy)
+    {
+        var next = language.forward(tokens.narrow(1, tokens.shape[1] - 1, 1), Rewound(language, cache, tokens)).argmax(-1);
+        for (int i = 0; i < greedy.tokens[0].Length; i++)
+        {
+            for (int row = 0; row < greedy.tokens.Length; row++)
+                if (next[row, 0].item<long>() != greedy.tokens[row][i])
+                {
+                    problems.Add($"greedy token {i} of row {row} is {next[row, 0].item<long>()}, the reference has {greedy.tokens[row][i]}");
+                    return;
+                }
+            if (i + 1 < greedy.tokens[0].Length)
+                next = language.forward(next, cache).argmax(-1);
+        }
+    }
+
+    // The cache with all but the last token.
+    private static DecodingCache Rewound(LanguageModel language, DecodingCache cache, Tensor tokens)
+    {
+        cache.Clear();
+        language.forward(tokens.narrow(1, 0, tokens.shape[1] - 1), cache).Dispose();
+        return cache;
+    }
+
+    private Tensor Call(Tensor[] inputs) => (model, inputs.Length) switch
+    {
+        (nn.Module<Tensor, Tensor> one, 1) => one.call(inputs[0]),
+        (nn.Module<Tensor, Tensor, Tensor> two, 2) => two.call(inputs[0], inputs[1]),
+        (nn.Module<Tensor, Tensor, Tensor, Tensor> three, 3) => three.call(inputs[0], inputs[1], inputs[2]),
+        _ => throw new UserError($"the recording has {inputs.Length} inputs, the model takes another number", "verify compares models of up to three tensors that give one"),
+    };
+
     private void Fill()
     {
         using var _ = no_grad();
         foreach (var entry in recording.state)
         {
-            if (entry.fill == "computed")
+            if (entry.fill == "computed" || !state.ContainsKey(entry.name))
                 continue;
             using var values = FormulaFill.Parameter(entry.alias_of ?? entry.name, entry.shape, entry.fill, entry.gain ?? recording.gain);
             state[entry.name].copy_(values);
@@ -142,17 +217,32 @@ public sealed class Verifier
     private void WatchFeatures(Dictionary<string, Tensor> features)
     {
         var wanted = recording.features.Select(feature => feature.name).ToHashSet();
+        var known = model.named_modules().Select(pair => pair.name).ToHashSet();
         foreach (var (name, module) in model.named_modules())
         {
-            // A list of blocks stands for its last one.
-            var names = wanted.Where(w => w == name || name.StartsWith(w + ".", StringComparison.Ordinal) && IsLastOfList(w, name)).ToArray();
-            if (names.Length > 0 && module is nn.Module<Tensor, Tensor> part)
-                part.register_forward_hook((_, _, result) =>
+            if (module is nn.Module<Tensor[], Tensor[]> parts)
+                parts.register_forward_hook((_, _, results) =>
                 {
-                    foreach (var each in names)
-                        features[each] = result.detach().DetachFromDisposeScope();
-                    return result;
+                    for (int i = 0; i < results.Length; i++)
+                        if (wanted.Contains($"{name}.{i}"))
+                            features[$"{name}.{i}"] = results[i].detach().DetachFromDisposeScope();
+                    return results;
                 });
+            // A list of blocks stands for its last one; the first of several results for the only one.
+            var names = wanted.Where(w => w == name || w == $"{name}.0" && !known.Contains(w)
+                || name.StartsWith(w + ".", StringComparison.Ordinal) && IsLastOfList(w, name)).ToArray();
+            if (names.Length == 0)
+                continue;
+            Tensor Keep(Tensor result)
+            {
+                foreach (var each in names)
+                    features[each] = result.detach().DetachFromDisposeScope();
+                return result;
+            }
+            if (module is nn.Module<Tensor, Tensor> part)
+                part.register_forward_hook((_, _, result) => Keep(result));
+            else if (module is nn.Module<Tensor, Tensor, Tensor> pair)
+                pair.register_forward_hook((_, _, _, result) => Keep(result));
         }
     }
 
@@ -181,7 +271,9 @@ public sealed class Verifier
 
     private void CompareGradient(RecordedGradient expected)
     {
-        using var gradient = ((Parameter)state[expected.name]).grad;
+        if (!state.TryGetValue(expected.name, out var parameter))
+            return;
+        using var gradient = ((Parameter)parameter).grad;
         if (expected.l2 is not { } norm || expected.zero)
         {
             if (expected.l2 is null && gradient is not null && gradient.abs().max().item<float>() != 0)

@@ -5,16 +5,17 @@ using static TorchSharp.torch;
 namespace Attention.Modules;
 
 /// <summary>What a <see cref="BiLevelRoutingAttention"/> is made from; the keys of <c>attention:</c> in a config.</summary>
-public sealed record BiLevelRoutingAttentionConfig
+public sealed record BiLevelRoutingAttentionConfig : MultiHeadConfig
 {
-    /// <summary>Heads; each has dim / num_heads channels.</summary>
-    public int num_heads { get; init; } = 8;
     /// <summary>Regions along a side of the map.</summary>
     public int n_win { get; init; } = 7;
     /// <summary>Regions whose tokens each region attends to.</summary>
     public int topk { get; init; } = 4;
     /// <summary>Side of the depthwise convolution of the values that is added to the output.</summary>
     public int side_dwconv { get; init; } = 5;
+
+    public override AttentionLayout Layout => AttentionLayout.Map;
+    public override BiLevelRoutingAttention Create(AttentionSite site) => new(site.Dim, this with { num_heads = num_heads ?? site.NumHeads });
 }
 
 /// <summary>
@@ -28,13 +29,13 @@ public sealed class BiLevelRoutingAttention : Block
     private readonly Conv2d lepe;
     private readonly QkvLinear qkv;
     private readonly Linear wo;
+    private readonly int num_heads;
     private readonly BiLevelRoutingAttentionConfig config;
 
     public BiLevelRoutingAttention(long dim, BiLevelRoutingAttentionConfig config) : base(nameof(BiLevelRoutingAttention))
     {
         this.config = config;
-        if (config.num_heads < 1 || dim % config.num_heads != 0)
-            throw new UserError($"{dim} channels do not divide into num_heads {config.num_heads}", "choose a number of heads that divides the channels");
+        num_heads = config.HeadsFor(dim);
         if (config.topk < 1 || config.topk > config.n_win * config.n_win)
             throw new UserError($"topk {config.topk} is not between 1 and the {config.n_win * config.n_win} regions", "lower topk or raise n_win");
         lepe = nn.Conv2d(dim, dim, kernel_size: config.side_dwconv, padding: config.side_dwconv / 2, groups: dim);
@@ -54,7 +55,7 @@ public sealed class BiLevelRoutingAttention : Block
         var parts = qkv.call(Windows.Partition(x, regionHeight, regionWidth)).chunk(3, -1);
         var (q, k, v) = (parts[0], parts[1], parts[2]);
         var chosen = Route(q, k);
-        Tensor Heads(Tensor t) => t.reshape(batch * regions, -1, config.num_heads, dim / config.num_heads).transpose(1, 2);
+        Tensor Heads(Tensor t) => t.reshape(batch * regions, -1, num_heads, dim / num_heads).transpose(1, 2);
         Tensor Gather(Tensor t) => t.reshape(batch * regions, tokens, dim).index_select(0, chosen);
         // As the authors have it: the scale is that of all channels, not of a head's.
         var attended = ScaledDotProduct.Attend(Heads(q), Heads(Gather(k)), Heads(Gather(v)), scale: Math.Pow(dim, -0.5));
@@ -92,6 +93,16 @@ internal sealed class QkvLinear : Block
     protected override Tensor Forward(Tensor x) => qkv.call(x);
 }
 
+/// <summary>What an <see cref="EnhancedSelfAttention"/> is made from; the keys of <c>attention:</c> in a config.</summary>
+public sealed record EnhancedSelfAttentionConfig : MultiHeadConfig
+{
+    /// <summary>Side of the depthwise convolution that is added to the output.</summary>
+    public int side_dwconv { get; init; } = 5;
+
+    public override AttentionLayout Layout => AttentionLayout.Map;
+    public override EnhancedSelfAttention Create(AttentionSite site) => new(site.Dim, this with { num_heads = num_heads ?? site.NumHeads });
+}
+
 /// <summary>
 /// Self-attention over a whole map, with a depthwise convolution of its input added (local enhancement). (B, H, W, C) to the
 /// same; parameter names as in the authors' BiFormer.
@@ -103,14 +114,12 @@ public sealed class EnhancedSelfAttention : Block
     private readonly Conv2d lepe;
     private readonly int num_heads;
 
-    public EnhancedSelfAttention(long dim, int num_heads = 8, int side_dwconv = 5) : base(nameof(EnhancedSelfAttention))
+    public EnhancedSelfAttention(long dim, EnhancedSelfAttentionConfig config) : base(nameof(EnhancedSelfAttention))
     {
-        this.num_heads = num_heads;
-        if (num_heads < 1 || dim % num_heads != 0)
-            throw new UserError($"{dim} channels do not divide into num_heads {num_heads}", "choose a number of heads that divides the channels");
+        num_heads = config.HeadsFor(dim);
         qkv = nn.Linear(dim, 3 * dim, hasBias: false);
         proj = nn.Linear(dim, dim);
-        lepe = nn.Conv2d(dim, dim, kernel_size: side_dwconv, padding: side_dwconv / 2, groups: dim);
+        lepe = nn.Conv2d(dim, dim, kernel_size: config.side_dwconv, padding: config.side_dwconv / 2, groups: dim);
         RegisterComponents();
     }
 

@@ -5,18 +5,24 @@ using static TorchSharp.torch;
 namespace Attention.Modules;
 
 /// <summary>What a <see cref="ContinuousWindowAttention"/> is made from; the keys of <c>attention:</c> in a config.</summary>
-public sealed record ContinuousWindowAttentionConfig
+public sealed record ContinuousWindowAttentionConfig : MultiHeadConfig
 {
-    /// <summary>Heads; each has dim / num_heads channels.</summary>
-    public int num_heads { get; init; } = 4;
     /// <summary>Side of the square windows, in tokens.</summary>
     public int window_size { get; init; } = 8;
-    /// <summary>How far the windows are shifted, in tokens; 0 for none.</summary>
-    public int shift_size { get; init; }
+    /// <summary>How far the windows are shifted, in tokens; null for half a window in every second block of a host.</summary>
+    public int? shift_size { get; init; }
     /// <summary>Side of the windows with which the weights were trained, to whose coordinates positions are scaled; 0 for this one's.</summary>
     public int pretrained_window_size { get; init; }
     public double attn_drop { get; init; }
     public double proj_drop { get; init; }
+
+    public override AttentionLayout Layout => AttentionLayout.Map;
+
+    public override ContinuousWindowAttention Create(AttentionSite site)
+    {
+        var (window, shift) = WindowedAttention.Fit(site, window_size, shift_size);
+        return new ContinuousWindowAttention(site.Dim, this with { num_heads = num_heads ?? site.NumHeads, window_size = window, shift_size = shift });
+    }
 }
 
 /// <summary>
@@ -39,16 +45,16 @@ public sealed class ContinuousWindowAttention : WindowedAttention
     private readonly Tensor relative_coords_table;
     private readonly Tensor relative_position_index;
 
-    private readonly ContinuousWindowAttentionConfig config;
+    private readonly int num_heads;
+    private readonly double attn_drop;
 
     public ContinuousWindowAttention(long dim, ContinuousWindowAttentionConfig config)
-        : base(nameof(ContinuousWindowAttention), config.window_size, config.shift_size)
+        : base(nameof(ContinuousWindowAttention), config.window_size, config.shift_size ?? 0)
     {
-        this.config = config;
-        if (config.num_heads < 1 || dim % config.num_heads != 0)
-            throw new UserError($"{dim} channels do not divide into num_heads {config.num_heads}", "choose a number of heads that divides the channels");
-        logit_scale = new Parameter(full([config.num_heads, 1, 1], Math.Log(10)));
-        cpb_mlp = nn.Sequential(nn.Linear(2, 512), nn.ReLU(), nn.Linear(512, config.num_heads, hasBias: false));
+        num_heads = config.HeadsFor(dim);
+        attn_drop = config.attn_drop;
+        logit_scale = new Parameter(full([num_heads, 1, 1], Math.Log(10)));
+        cpb_mlp = nn.Sequential(nn.Linear(2, 512), nn.ReLU(), nn.Linear(512, num_heads, hasBias: false));
         qkv = nn.Linear(dim, dim * 3, hasBias: false);
         q_bias = new Parameter(zeros(dim));
         v_bias = new Parameter(zeros(dim));
@@ -82,17 +88,17 @@ public sealed class ContinuousWindowAttention : WindowedAttention
         var qkvBias = cat([q_bias, zeros_like(q_bias), v_bias], 0);
         FlopCounter.Add(windows.numel() * qkv.out_features);
         var parts = nn.functional.linear(windows, qkv.weight, qkvBias)
-            .reshape(batch, count, tokens, 3, config.num_heads, dim / config.num_heads).permute(3, 0, 1, 4, 2, 5).unbind(0);
+            .reshape(batch, count, tokens, 3, num_heads, dim / num_heads).permute(3, 0, 1, 4, 2, 5).unbind(0);
         var q = nn.functional.normalize(parts[0], dim: -1) * logit_scale.clamp_max(LargestLogitScale).exp();
         var k = nn.functional.normalize(parts[1], dim: -1);
-        var attended = ScaledDotProduct.Attend(q, k, parts[2], WithMask(Bias(tokens), height, width), scale: 1, dropout: training ? config.attn_drop : 0);
+        var attended = ScaledDotProduct.Attend(q, k, parts[2], WithMask(Bias(tokens), height, width), scale: 1, dropout: training ? attn_drop : 0);
         return proj_drop.call(proj.call(attended.transpose(2, 3).reshape(batch, count, tokens, dim)));
     }
 
     // (heads, N, N), between 0 and 16.
     private Tensor Bias(long tokens)
     {
-        var table = cpb_mlp.call(relative_coords_table).view(-1, config.num_heads);
-        return table.index_select(0, relative_position_index.view(-1)).reshape(tokens, tokens, config.num_heads).permute(2, 0, 1).sigmoid() * 16;
+        var table = cpb_mlp.call(relative_coords_table).view(-1, num_heads);
+        return table.index_select(0, relative_position_index.view(-1)).reshape(tokens, tokens, num_heads).permute(2, 0, 1).sigmoid() * 16;
     }
 }

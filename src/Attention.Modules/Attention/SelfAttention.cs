@@ -5,10 +5,8 @@ using static TorchSharp.torch;
 namespace Attention.Modules;
 
 /// <summary>What a <see cref="SelfAttention"/> is made from; the keys of <c>attention:</c> in a config.</summary>
-public sealed record SelfAttentionConfig
+public sealed record SelfAttentionConfig : MultiHeadConfig
 {
-    /// <summary>Heads; each has dim / num_heads channels.</summary>
-    public int num_heads { get; init; } = 8;
     public bool qkv_bias { get; init; } = true;
     /// <summary>Layer norm on each head's queries and keys.</summary>
     public bool qk_norm { get; init; }
@@ -17,6 +15,9 @@ public sealed record SelfAttentionConfig
     public double proj_drop { get; init; }
     /// <summary>Epsilon of the norms of queries and keys.</summary>
     public double norm_eps { get; init; } = 1e-6;
+
+    public override AttentionLayout Layout => AttentionLayout.Sequence;
+    public override SelfAttention Create(AttentionSite site) => new(site.Dim, this with { num_heads = num_heads ?? site.NumHeads });
 }
 
 /// <summary>
@@ -36,9 +37,7 @@ public sealed class SelfAttention : Block
 
     public SelfAttention(long dim, SelfAttentionConfig config) : base(nameof(SelfAttention))
     {
-        num_heads = config.num_heads;
-        if (num_heads < 1 || dim % num_heads != 0)
-            throw new UserError($"embed_dim {dim} does not divide into num_heads {num_heads}", "choose a number of heads that divides embed_dim");
+        num_heads = config.HeadsFor(dim);
         head_dim = dim / num_heads;
         attn_drop = config.attn_drop;
         qkv = nn.Linear(dim, dim * 3, hasBias: config.qkv_bias);

@@ -5,10 +5,8 @@ using static TorchSharp.torch;
 namespace Attention.Modules;
 
 /// <summary>What a <see cref="SpatialReductionAttention"/> is made from; the keys of <c>attention:</c> in a config.</summary>
-public sealed record SpatialReductionAttentionConfig
+public sealed record SpatialReductionAttentionConfig : MultiHeadConfig
 {
-    /// <summary>Heads; each has dim / num_heads channels.</summary>
-    public int num_heads { get; init; } = 8;
     /// <summary>Positions of a side that one key stands for; 1 for all keys.</summary>
     public int sr_ratio { get; init; } = 1;
     /// <summary>Keys from a 7x7 average of the map instead, so that the cost is linear.</summary>
@@ -16,6 +14,15 @@ public sealed record SpatialReductionAttentionConfig
     public bool qkv_bias { get; init; } = true;
     public double attn_drop { get; init; }
     public double proj_drop { get; init; }
+
+    public override AttentionLayout Layout => AttentionLayout.Map;
+
+    public override SpatialReductionAttention Create(AttentionSite site) => new(site.Dim, this with
+    {
+        num_heads = num_heads ?? site.NumHeads,
+        // One key at the least.
+        sr_ratio = Math.Min(sr_ratio, Math.Min(site.Height, site.Width)),
+    });
 }
 
 /// <summary>
@@ -33,13 +40,13 @@ public sealed class SpatialReductionAttention : Block
     private readonly Conv2d? sr;
     private readonly LayerNorm? norm;
 
+    private readonly int num_heads;
     private readonly SpatialReductionAttentionConfig config;
 
     public SpatialReductionAttention(long dim, SpatialReductionAttentionConfig config) : base(nameof(SpatialReductionAttention))
     {
         this.config = config;
-        if (config.num_heads < 1 || dim % config.num_heads != 0)
-            throw new UserError($"{dim} channels do not divide into num_heads {config.num_heads}", "choose a number of heads that divides the channels");
+        num_heads = config.HeadsFor(dim);
         q = nn.Linear(dim, dim, hasBias: config.qkv_bias);
         kv = nn.Linear(dim, dim * 2, hasBias: config.qkv_bias);
         proj = nn.Linear(dim, dim);
@@ -56,9 +63,9 @@ public sealed class SpatialReductionAttention : Block
     protected override Tensor Forward(Tensor x)
     {
         var (batch, height, width, dim) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3]);
-        long head_dim = dim / config.num_heads;
-        var queries = q.call(x).reshape(batch, height * width, config.num_heads, head_dim).transpose(1, 2);
-        var parts = kv.call(Reduce(x)).reshape(batch, -1, 2, config.num_heads, head_dim).permute(2, 0, 3, 1, 4).unbind(0);
+        long head_dim = dim / num_heads;
+        var queries = q.call(x).reshape(batch, height * width, num_heads, head_dim).transpose(1, 2);
+        var parts = kv.call(Reduce(x)).reshape(batch, -1, 2, num_heads, head_dim).permute(2, 0, 3, 1, 4).unbind(0);
         var attended = ScaledDotProduct.Attend(queries, parts[0], parts[1], dropout: training ? config.attn_drop : 0);
         return proj_drop.call(proj.call(attended.transpose(1, 2).reshape(batch, height, width, dim)));
     }

@@ -14,6 +14,7 @@ public static class Activations
         ["quick_gelu"] = () => new QuickGelu(),
         ["relu"] = () => nn.ReLU(),
         ["silu"] = () => nn.SiLU(),
+        ["tanh"] = () => nn.Tanh(),
     };
 
     /// <summary>The names there are.</summary>

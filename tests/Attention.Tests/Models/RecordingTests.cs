@@ -22,6 +22,10 @@ public class RecordingTests
     [InlineData("resnet50")]
     [InlineData("ecaresnet50t")]
     [InlineData("convnext_tiny")]
+    [InlineData("transnext_micro")]
+    [InlineData("moh_transnext_small_75")]
+    [InlineData("moh_dit_s_2_75")]
+    [InlineData("moh_dit_tiny_listheads")]
     public void The_model_agrees_with_its_recording(string model)
     {
         var result = Verifier.Run(SharedFiles.Require($"parity/{model}.json"));

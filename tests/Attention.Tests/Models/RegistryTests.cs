@@ -50,6 +50,9 @@ public class RegistryTests
         ["twins_pcpvt_small"] = config => Small((TwinsConfig)config),
         ["biformer_tiny"] = config => Small((BiFormerConfig)config),
         ["biformer_stl"] = config => Small((BiFormerConfig)config),
+        ["transnext_micro"] = config => Small((TransNeXtConfig)config),
+        ["transnext_micro_AAAA"] = config => Small((TransNeXtConfig)config),
+        ["moh_transnext_base_50"] = config => Small((TransNeXtConfig)config) with { num_heads = [4, 4, 4, 4], shared_head = [2, 1, 0, 4], routed_head = [1, 2, 2, 0] },
         ["resnet18d"] = config => (ResNetConfig)config with { img_size = 64, layers = [1, 1, 1, 1], num_classes = 5 },
         ["seresnext50_32x4d"] = config => (ResNetConfig)config with { img_size = 64, layers = [1, 1, 1, 1], num_classes = 5 },
         ["ecaresnet26t"] = config => (ResNetConfig)config with { img_size = 64, layers = [1, 1, 1, 1], num_classes = 5 },
@@ -82,6 +85,9 @@ public class RegistryTests
         topks = [1, 2, 4, 0],
         num_classes = 5,
     };
+
+    private static TransNeXtConfig Small(TransNeXtConfig config) =>
+        config with { img_size = 64, depths = [1, 2, 1, 1], embed_dims = [8, 12, 16, 24], num_heads = [1, 2, 2, 2], mlp_ratios = [2, 2, 2, 2], num_classes = 5 };
 
     private static ConvNeXtConfig Small(ConvNeXtConfig config) =>
         config with { img_size = 64, depths = [1, 1, 1, 1], dims = [8, 12, 16, 24], num_classes = 5 };

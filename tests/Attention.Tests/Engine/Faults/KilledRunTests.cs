@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Attention.Engine.Checkpoints;
 using Attention.Engine.Runs;
+using Attention.Engine.Training.Hooks;
 
 namespace Attention.Tests.Engine.Faults;
 
@@ -16,17 +17,17 @@ public sealed class KilledRunTests : IDisposable
     public void Dispose() => folder.Dispose();
 
     /// <summary>Everything that has a state: dropout, stochastic depth, augmentation, an average, accumulation, momentum.</summary>
-    private string Config(string output) => folder.Write($"{output}.yaml", $$"""
+    private string Config(string output) => folder.Write($"{output}.yaml", $$$"""
         name: run
         seed: 5
         model: {name: vit_tiny_patch16_224, img_size: 16, patch_size: 4, embed_dim: 32, depth: 3, num_heads: 2, num_classes: 10, drop_rate: 0.1, drop_path_rate: 0.1}
-        data: {name: shapes, path: "{{folder.File("shapes")}}", image_size: 16, train_per_class: 16, val_per_class: 2, cache: memory, workers: 1, transforms: {train: random_resized_crop(16)|hflip, eval: resize(16)}}
-        train: {epochs: {{Epochs}}, batch_size: 4, accumulate: 2}
+        data: {name: shapes, path: "{{{folder.File("shapes")}}}", image_size: 16, train_per_class: 16, val_per_class: 2, cache: memory, workers: 1, transforms: {train: random_resized_crop(16)|hflip, eval: resize(16)}}
+        train: {epochs: {{{Epochs}}}, batch_size: 4, accumulate: 2}
         ema: {decay: 0.95}
         clip_grad_norm: 1
         checkpoint: {every_steps: 3, keep: 2}
         log: {every: 1}
-        output: "{{folder.File(output)}}"
+        output: "{{{folder.File(output)}}}"
         """);
 
     private static RunFolder? Find(string output)
@@ -127,7 +128,7 @@ public sealed class KilledRunTests : IDisposable
         using (var process = new TrainingProcess(null, "train", Config("full")))
         {
             process.Training.Wait();
-            while (!process.HasExited && (Find(output) is not { } started || Engine.Training.Hooks.CheckpointHook.Found(started).Count == 0))
+            while (!process.HasExited && (Find(output) is not { } started || CheckpointHook.Found(started).Count == 0))
                 Thread.Sleep(5);
             process.Kill();
         }

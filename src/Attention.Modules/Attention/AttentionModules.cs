@@ -1,0 +1,53 @@
+namespace Attention.Modules;
+
+/// <summary>The attention modules that any host takes by name.</summary>
+public static class AttentionModules
+{
+    private static readonly Dictionary<string, AttentionConfig> byName = [];
+
+    static AttentionModules()
+    {
+        Register("self", new SelfAttentionConfig());
+        Register("window", new WindowAttentionConfig());
+        Register("continuous_window", new ContinuousWindowAttentionConfig());
+        Register("spatial_reduction", new SpatialReductionAttentionConfig());
+        Register("bi_level_routing", new BiLevelRoutingAttentionConfig());
+        Register("enhanced_self", new EnhancedSelfAttentionConfig());
+        Register("grouped_query", new GroupedQueryConfig());
+        Register("aggregated", new AggregatedAttentionConfig());
+        Register("length_scaled", new LengthScaledAttentionConfig());
+        Register("moh", new MixtureOfHeadAttentionConfig());
+    }
+
+    /// <summary>Adds an attention: a user's own, from their program.</summary>
+    /// <param name="name">Its name in configs.</param>
+    /// <param name="defaults">What the config's keys are laid over.</param>
+    /// <exception cref="ArgumentException">The name is taken, or the record's type has another name.</exception>
+    public static void Register(string name, AttentionConfig defaults)
+    {
+        if (byName.Values.Any(known => known.GetType() == defaults.GetType()))
+            throw new ArgumentException($"{defaults.GetType().Name} is already registered as '{NameOf(defaults)}'");
+        if (!byName.TryAdd(name, defaults))
+            throw new ArgumentException($"attention '{name}' is already registered");
+    }
+
+    /// <summary>All names, in the order of registration.</summary>
+    public static IReadOnlyCollection<string> Names => byName.Keys;
+
+    /// <summary>The record of a name.</summary>
+    /// <exception cref="UserError">There is no such attention.</exception>
+    public static AttentionConfig Defaults(string name) =>
+        byName.GetValueOrDefault(name) ?? throw new UserError($"no attention '{name}'", $"there are {string.Join(", ", Names)}");
+
+    /// <summary>The names of those with a layout.</summary>
+    public static IEnumerable<string> NamesOf(AttentionLayout layout) => byName.Where(known => known.Value.Layout == layout).Select(known => known.Key);
+
+    /// <summary>The place as a decoder's.</summary>
+    /// <exception cref="UserError">It is none.</exception>
+    internal static CausalSite Causal(AttentionSite site, string name) => site as CausalSite
+        ?? throw new UserError($"attention '{name}' is for decoders of language models", $"choose one of {string.Join(", ", byName.Where(known => known.Value.Layout != AttentionLayout.Causal).Select(known => known.Key))}");
+
+    /// <summary>The name of a record; null where its type was never registered.</summary>
+    public static string? NameOf(AttentionConfig config) =>
+        byName.FirstOrDefault(known => known.Value.GetType() == config.GetType()).Key;
+}

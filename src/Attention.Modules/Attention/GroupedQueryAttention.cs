@@ -1,0 +1,117 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Attention.Modules;
+
+/// <summary>What a <see cref="GroupedQueryAttention"/> is made from; the keys of <c>attention:</c> in a config.</summary>
+public sealed record GroupedQueryConfig : MultiHeadConfig
+{
+    /// <summary>Heads of keys and values, each shared by a group of queries' heads; null for as many as the host has.</summary>
+    public int? num_key_value_heads { get; init; }
+    /// <summary>Tokens that a query sees, itself included; null for as the host has it, 0 for all.</summary>
+    public int? sliding_window { get; init; }
+    public bool qkv_bias { get; init; }
+    public bool out_bias { get; init; }
+    /// <summary>Queries, keys and values by one layer, qkv_proj.</summary>
+    public bool fused_qkv { get; init; }
+    /// <summary>Root-mean-square norm of queries and keys: none, of each head (head), or of all together (width).</summary>
+    public string qk_norm { get; init; } = "none";
+    /// <summary>Those norms multiply by 1 + weight.</summary>
+    public bool unit_offset_norm { get; init; }
+    /// <summary>Factor of the scores; null for 1 / sqrt(head_dim).</summary>
+    public double? scale { get; init; }
+    /// <summary>Scores are squeezed into plus and minus this by tanh; null for no limit.</summary>
+    public double? softcap { get; init; }
+    public double attn_drop { get; init; }
+
+    public override AttentionLayout Layout => AttentionLayout.Causal;
+
+    public override GroupedQueryAttention Create(AttentionSite site) => new(AttentionModules.Causal(site, "grouped_query"), this);
+}
+
+/// <summary>
+/// Causal attention in which groups of heads share keys and values. (B, T, C) to the same; parameter names as in Hugging
+/// Face's Llama and its descendants. Ainslie et al., GQA, 2023 (arXiv:2305.13245).
+/// </summary>
+public sealed class GroupedQueryAttention : CausalAttention
+{
+    private readonly Linear? q_proj;
+    private readonly Linear? k_proj;
+    private readonly Linear? v_proj;
+    private readonly Linear? qkv_proj;
+    private readonly Linear o_proj;
+    private readonly RmsNorm? q_norm;
+    private readonly RmsNorm? k_norm;
+
+    private readonly GroupedQueryConfig config;
+    private readonly int heads, groups, head_dim;
+    private readonly int? window;
+
+    public GroupedQueryAttention(CausalSite site, GroupedQueryConfig config) : base(nameof(GroupedQueryAttention), site)
+    {
+        this.config = config;
+        heads = config.num_heads ?? site.NumHeads;
+        groups = config.num_key_value_heads ?? (config.num_heads is null ? site.KeyValueHeads : heads);
+        head_dim = config.num_heads is null ? site.HeadDim : (int)(site.Dim / heads);
+        window = config.sliding_window is { } own ? own == 0 ? null : own : site.Window;
+        if (groups < 1 || heads % groups != 0)
+            throw new UserError($"{heads} heads do not divide into num_key_value_heads {groups}", "choose a number that divides the heads");
+        if (config.qk_norm is not ("none" or "head" or "width"))
+            throw new UserError($"qk_norm '{config.qk_norm}' is not known", "choose none, head or width");
+        long width = heads * head_dim, shared = groups * head_dim;
+        if (config.fused_qkv)
+            qkv_proj = nn.Linear(site.Dim, width + 2 * shared, hasBias: config.qkv_bias);
+        else
+        {
+            q_proj = nn.Linear(site.Dim, width, hasBias: config.qkv_bias);
+            k_proj = nn.Linear(site.Dim, shared, hasBias: config.qkv_bias);
+            v_proj = nn.Linear(site.Dim, shared, hasBias: config.qkv_bias);
+        }
+        o_proj = nn.Linear(width, site.Dim, hasBias: config.out_bias);
+        if (config.qk_norm != "none")
+        {
+            bool each = config.qk_norm == "head";
+            q_norm = new RmsNorm(each ? head_dim : width, site.NormEps, config.unit_offset_norm);
+            k_norm = new RmsNorm(each ? head_dim : shared, site.NormEps, config.unit_offset_norm);
+        }
+        RegisterComponents();
+    }
+
+    public override ILayerCache CreateCache(long batch, long capacity, ScalarType dtype, Device device) =>
+        new KeyValueCache(batch, groups, head_dim, capacity, window, dtype, device);
+
+    protected override Tensor Forward(Tensor x)
+    {
+        var (batch, tokens) = (x.shape[0], x.shape[1]);
+        var (q, k, v) = Project(x);
+        if (Site.Rotary is { } rotary)
+            (q, k) = (rotary.Apply(q, Site.Context.Start), rotary.Apply(k, Site.Context.Start));
+        if (Site.Context.Cache?.Layer(Site.Index) is KeyValueCache cache)
+            (k, v) = cache.Append(k, v);
+        var attended = ScaledDotProduct.AttendGrouped(
+            q, k, v, Site.Context.Mask(tokens, k.shape[2], window, q), config.scale, config.softcap, training ? config.attn_drop : 0);
+        return o_proj.call(attended.transpose(1, 2).reshape(batch, tokens, heads * head_dim));
+    }
+
+    // Queries (B, heads, T, d), keys and values (B, groups, T, d).
+    private (Tensor q, Tensor k, Tensor v) Project(Tensor x)
+    {
+        Tensor q, k, v;
+        if (qkv_proj is null)
+            (q, k, v) = (q_proj!.call(x), k_proj!.call(x), v_proj!.call(x));
+        else
+        {
+            long width = heads * head_dim, shared = groups * head_dim;
+            var all = qkv_proj.call(x);
+            (q, k, v) = (all.narrow(-1, 0, width), all.narrow(-1, width, shared), all.narrow(-1, width + shared, shared));
+        }
+        if (config.qk_norm == "width")
+            (q, k) = (q_norm!.call(q), k_norm!.call(k));
+        Tensor Heads(Tensor t, int count) => t.reshape(x.shape[0], x.shape[1], count, head_dim);
+        (q, k, v) = (Heads(q, heads), Heads(k, groups), Heads(v, groups));
+        if (config.qk_norm == "head")
+            (q, k) = (q_norm!.call(q), k_norm!.call(k));
+        return (q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2));
+    }
+}

@@ -1,0 +1,146 @@
+using System.Reflection;
+using Attention.Engine;
+using Attention.Engine.Configuration;
+using Attention.Models;
+using Attention.Modules;
+using TorchSharp;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Attention.Tests.Models;
+
+/// <summary>Every attention by name in every host.</summary>
+public class HostMatrixTests
+{
+    // Options with which a module fits maps of 1x1 to 8x8 and 12 channels; an empty string for none.
+    private static readonly Dictionary<string, string> attentions = new()
+    {
+        ["self"] = "",
+        ["window"] = "window_size: 2",
+        ["continuous_window"] = "window_size: 2",
+        ["spatial_reduction"] = "sr_ratio: 2",
+        ["bi_level_routing"] = "n_win: 2, topk: 2",
+        ["enhanced_self"] = "",
+        ["grouped_query"] = "num_key_value_heads: 1",
+        ["aggregated"] = "",
+        ["length_scaled"] = "",
+        ["moh"] = "",
+    };
+
+    // One small model of each host, two blocks deep where the host alternates.
+    private static readonly Dictionary<string, string> hosts = new()
+    {
+        ["vit_tiny_patch16_224"] = "img_size: 32, patch_size: 8, embed_dim: 12, depth: 2, num_heads: 2",
+        ["deit_tiny_distilled_patch16_224"] = "img_size: 32, patch_size: 8, embed_dim: 12, depth: 2, num_heads: 2",
+        ["beit_base_patch16_224"] = "img_size: 32, patch_size: 8, embed_dim: 12, depth: 2, num_heads: 2",
+        ["swin_tiny_patch4_window7_224"] = "img_size: 32, embed_dim: 12, depths: [2, 1], num_heads: [2, 2], window_size: [2]",
+        ["swinv2_tiny_window8_256"] = "img_size: 32, embed_dim: 12, depths: [2, 1], num_heads: [2, 2], window_size: 2, pretrained_window_sizes: [0, 0]",
+        ["pvt_v2_b0"] = "img_size: 32, embed_dims: [8, 12, 12, 12], depths: [1, 1, 1, 1], num_heads: [2, 2, 2, 2]",
+        ["twins_svt_small"] = "img_size: 32, embed_dims: [8, 12, 12, 12], depths: [2, 1, 1, 1], num_heads: [2, 2, 2, 2]",
+        ["biformer_tiny"] = "img_size: 32, embed_dim: [8, 12, 12, 12], depth: [1, 1, 1, 1], head_dim: 4, n_win: 2, topks: [1, 2, 2, 0]",
+        ["transnext_micro"] = "img_size: 32, embed_dims: [8, 12, 12, 12], depths: [1, 1, 1, 1], num_heads: [2, 2, 2, 2]",
+    };
+
+    private static readonly Dictionary<string, string> decoders = new()
+    {
+        ["gpt2"] = "vocab_size: 8, n_positions: 16, n_embd: 12, n_layer: 2, n_head: 2",
+        ["llama2_7b"] = "vocab_size: 8, max_position_embeddings: 16, hidden_size: 12, intermediate_size: 24, num_hidden_layers: 2, num_attention_heads: 2",
+    };
+
+    public static TheoryData<string, string> Pairs() => Product(hosts.Keys, attentions.Keys.Where(name => !IsCausal(name)));
+
+    public static TheoryData<string, string> CausalPairs() => Product(decoders.Keys, attentions.Keys.Where(IsCausal));
+
+    private static bool IsCausal(string attention) => AttentionModules.Defaults(attention).Layout == AttentionLayout.Causal;
+
+    private static TheoryData<string, string> Product(IEnumerable<string> ours, IEnumerable<string> theirs)
+    {
+        var pairs = new TheoryData<string, string>();
+        foreach (var host in ours)
+            foreach (var attention in theirs)
+                pairs.Add(host, attention);
+        return pairs;
+    }
+
+    private sealed record ModelSection
+    {
+        public NamedPart model { get; init; } = "";
+    }
+
+    private static nn.Module<Tensor, Tensor> Build(string host, string options, string attention)
+    {
+        manual_seed(0);
+        string chosen = attentions[attention] == "" ? $"name: {attention}" : $"name: {attention}, {attentions[attention]}";
+        string yaml = $"model: {{name: {host}, {options}, attention: {{{chosen}}}}}";
+        return (nn.Module<Tensor, Tensor>)ModelBuilder.Build(ConfigLoader.Parse<ModelSection>(yaml).Value.model);
+    }
+
+    [Fact]
+    public void The_matrix_has_every_host_and_every_attention()
+    {
+        Assert.Equal(AttentionModules.Names.Order(), attentions.Keys.Order());
+        var covered = hosts.Keys.Concat(decoders.Keys).Select(name => ModelRegistry.Family(name).Config(name).GetType()).ToHashSet();
+        var all = ModelRegistry.Names.Select(name => ModelRegistry.Family(name).Config(name)).OfType<IAttentionHost>().Select(config => config.GetType());
+        Assert.Empty(all.Distinct().Where(type => !covered.Contains(type)).Select(type => type.Name));
+    }
+
+    [Theory]
+    [MemberData(nameof(Pairs))]
+    public void Any_attention_learns_in_any_host(string host, string attention)
+    {
+        using var model = Build(host, $"num_classes: 2, drop_path_rate: 0, {hosts[host]}", attention);
+        Learns(model, attention, () =>
+        {
+            var (images, classes) = Task();
+            return nn.functional.cross_entropy(model.call(images), classes);
+        });
+    }
+
+    [Theory]
+    [MemberData(nameof(CausalPairs))]
+    public void Any_causal_attention_learns_in_any_decoder(string host, string attention)
+    {
+        using var model = Build(host, decoders[host], attention);
+        // Counting from any start.
+        Learns(model, attention, () =>
+        {
+            var tokens = (arange(12, ScalarType.Int64) + randint(0, 8, [4, 1]).to(ScalarType.Int64)) % 8;
+            return nn.functional.cross_entropy(model.call(tokens.narrow(1, 0, 11)).reshape(-1, 8), tokens.narrow(1, 1, 11).reshape(-1));
+        });
+    }
+
+    private static void Learns(nn.Module<Tensor, Tensor> model, string attention, Func<Tensor> forward)
+    {
+        Assert.Contains(model.modules(), module => module.GetType() == Placed(attention));
+        using var optimizer = optim.AdamW(model.parameters(), lr: 1e-2);
+        double first = 0, last = 0;
+        for (int step = 0; step < 30; step++)
+        {
+            using var scope = NewDisposeScope();
+            var loss = forward();
+            optimizer.zero_grad();
+            loss.backward();
+            if (step == 0)
+                Assert.Empty(model.named_parameters().Where(p => p.parameter.grad is not { } grad || grad.isfinite().logical_not().any().item<bool>()).Select(p => p.name));
+            optimizer.step();
+            last = loss.item<float>();
+            if (step == 0)
+                first = last;
+        }
+        Assert.True(last < 0.7 * first, $"the loss went from {first:g3} to {last:g3}");
+    }
+
+    // Whether the first or the second channel is bright: 4 images with a little noise.
+    private static (Tensor images, Tensor classes) Task()
+    {
+        var images = randn(4, 3, 32, 32) * 0.1;
+        for (int i = 0; i < 4; i++)
+            images[i, i % 2] += 1;
+        return (images, tensor(new long[] { 0, 1, 0, 1 }));
+    }
+
+    // The type that the record says it makes.
+    private static Type Placed(string attention) => AttentionModules.Defaults(attention).GetType()
+        .GetMethods(BindingFlags.Public | BindingFlags.Instance).Where(method => method.Name == nameof(AttentionConfig.Create))
+        .Select(method => method.ReturnType).Single(type => !type.IsAbstract);
+}
