@@ -66,10 +66,10 @@ public static class Checkpoint
             Write(temporary, ManifestFile, stream => JsonSerializer.Serialize(stream, manifest, CheckpointJson.Default.CheckpointManifest));
             Replace(temporary, folder);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (AtomicFile.IsDiskFailure(e))
         {
             Discard(temporary);
-            throw new UserError($"checkpoint '{folder}' could not be written: {e.Message}", "make room on the disk; the checkpoint before it is as it was", e);
+            throw new UserError($"checkpoint '{folder}' could not be written: {e.Message.Split(" (Parameter")[0]}", "make room on the disk; the checkpoint before it is as it was", e);
         }
     }
 

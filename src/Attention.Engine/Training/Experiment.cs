@@ -69,7 +69,7 @@ public static class Experiment
         var loss = ClassificationLoss.Create(config.loss, modelConfig.num_classes, ImagesPerClass(train.Dataset), device);
         using var task = new ImageClassification(model, train, held, loss, device, normalize,
             config.mixup is { } mixing ? new Mixup(mixing, modelConfig.num_classes, config.seed) : null, Teacher(config, device, reporter));
-        using var optimizer = MakeOptimizer(config.optimizer, model);
+        using var optimizer = Optimizers.Create(config.optimizer, model);
         using var average = config.ema is { } ema ? new WeightAverage(model, ema) : null;
 
         var run = open();
@@ -207,22 +207,6 @@ public static class Experiment
         if (device.type == DeviceType.CUDA && !cuda.is_available())
             throw new UserError($"device '{name}' was asked for, but libtorch finds no CUDA device", "run ./attention doctor, or train with --set device=cpu");
         return device;
-    }
-
-    private static FusedOptimizer MakeOptimizer(OptimizerConfig config, ImageModel model)
-    {
-        var groups = ParameterGroups.Of(model, config.lr, config.weight_decay, config.no_decay, config.layer_decay);
-        return config switch
-        {
-            AdamWConfig c => new FusedAdamW(groups, c.betas.Item1, c.betas.Item2, c.eps),
-            AdamConfig c => new FusedAdam(groups, c.betas.Item1, c.betas.Item2, c.eps),
-            SgdConfig c => new FusedSGD(groups, c.momentum, c.dampening, c.nesterov),
-            LambConfig c => new FusedLamb(groups, c.betas.Item1, c.betas.Item2, c.eps, c.max_grad_norm, c.trust_clip),
-            LionConfig c => new FusedLion(groups, c.betas.Item1, c.betas.Item2),
-            AdafactorConfig c => new FusedAdafactor(groups, c.decay_rate, c.eps, c.clip_threshold),
-            MuonConfig c => new FusedMuon(groups, c.momentum, c.nesterov, c.betas.Item1, c.betas.Item2, c.eps),
-            _ => throw new ArgumentException($"no optimizer for {config.GetType().Name}"),
-        };
     }
 
     // What is trained of the model.

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Attention.Engine.Configuration;
+using Attention.Engine.Runs;
 using Attention.Engine.Training.Tuning;
 using Attention.Torch;
 using TorchSharp;
@@ -253,7 +254,7 @@ public sealed class Trainer(TrainingTask task, FusedOptimizer optimizer, Schedul
         {
             hook.OnEnd(this, failure);
         }
-        catch (Exception e) when (failure is not OperationCanceledException && e is IOException or UnauthorizedAccessException or UserError)
+        catch (Exception e) when (failure is not OperationCanceledException && (AtomicFile.IsDiskFailure(e) || e is UserError))
         {
         }
     }

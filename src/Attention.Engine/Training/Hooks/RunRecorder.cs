@@ -117,7 +117,7 @@ public sealed class RunRecorder(RunFolder run, ExperimentConfig config, long par
         {
             write();
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (AtomicFile.IsDiskFailure(e))
         {
             throw new UserError($"the run's folder '{run}' cannot be written: {e.Message}", $"make room on the disk, then: ./attention train --resume {run}", e);
         }
