@@ -254,7 +254,7 @@ public sealed class Verifier
 
     private double Difference(RecordedTensor expected, Tensor found, string what)
     {
-        if (!found.shape.AsSpan().SequenceEqual(expected.shape) && !IsMapOf(found.shape, expected.shape))
+        if (!found.shape.AsSpan().SequenceEqual(expected.shape) && !IsMapOf(found.shape, expected.shape) && !IsMapOf(expected.shape, found.shape))
         {
             problems.Add($"{what} is ({Shape(found.shape)}), the reference has ({Shape(expected.shape)})");
             return double.PositiveInfinity;
