@@ -134,8 +134,9 @@ public static class Experiment
     {
         var folder = (ImageFolderConfig)config.data;
         var path = folder is ShapesConfig shapes ? Rendered(shapes, reporter, cancellation) : folder.path;
-        var train = new ImageFolder(Path.Combine(path, folder.train));
-        var held = new ImageFolder(Path.Combine(path, folder.val), train.ClassNames);
+        var all = new ImageFolder(Path.Combine(path, folder.train));
+        IImageDataset Kept(IImageDataset images) => folder.classes.Length > 0 ? new ClassSubset(images, folder.classes) : images;
+        var (train, held) = (Kept(all), Kept(new ImageFolder(Path.Combine(path, folder.val), all.ClassNames)));
         int size = config.data.image_size;
         var training = new LoaderOptions
         {
