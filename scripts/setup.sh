@@ -163,7 +163,7 @@ look_for_missing() {
   for tool in cmake make g++; do
     path=$(command -v $tool) && has_file "$path" || missing="$missing $tool"
   done
-  has_file /usr/include/turbojpeg.h /usr/local/include/turbojpeg.h || missing="$missing libturbojpeg0-dev"
+  has_file /usr/include/jpeglib.h /usr/local/include/jpeglib.h || missing="$missing libjpeg-dev"
   has_file /usr/include/png.h /usr/local/include/png.h || missing="$missing libpng-dev"
   has_file /usr/include/webp/decode.h /usr/local/include/webp/decode.h || missing="$missing libwebp-dev"
   missing=${missing# }
@@ -180,7 +180,7 @@ as_root() {
 install_packages() {
   command="apt-get update && apt-get install -y --no-install-recommends $missing"
   command -v apt-get >/dev/null || fail 2 "missing: $missing (the names of the Debian packages)" \
-    "Install what your system calls them: libtorch (or set LIBTORCH to its folder), cmake, make, g++, libjpeg-turbo's turbojpeg, libpng, libwebp, each with headers."
+    "Install what your system calls them: libtorch (or set LIBTORCH to its folder), cmake, make, g++, libjpeg-turbo, libpng, libwebp, each with headers."
   can_be_root || fail 2 "missing: $missing" "Run as root, then start again: $command"
   say "installing $missing"
   began=$(date +%s)

@@ -41,6 +41,39 @@ public struct SeededRandom
     /// <summary>True with the given probability.</summary>
     public bool Chance(double probability) => NextDouble() < probability;
 
+    /// <summary>From the normal distribution (Box and Muller).</summary>
+    public double Normal(double mean = 0, double std = 1)
+    {
+        double radius = Math.Sqrt(-2 * Math.Log(1 - NextDouble()));
+        return mean + std * radius * Math.Cos(2 * Math.PI * NextDouble());
+    }
+
+    /// <summary>From the gamma distribution with scale 1 (Marsaglia and Tsang 2000).</summary>
+    /// <param name="shape">Above 0.</param>
+    public double Gamma(double shape)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(shape);
+        if (shape < 1)
+            return Gamma(shape + 1) * Math.Pow(1 - NextDouble(), 1 / shape);
+        double d = shape - 1.0 / 3, c = 1 / Math.Sqrt(9 * d);
+        while (true)
+        {
+            double x = Normal(), v = 1 + c * x;
+            if (v <= 0)
+                continue;
+            v *= v * v;
+            if (Math.Log(1 - NextDouble()) < 0.5 * x * x + d - d * v + d * Math.Log(v))
+                return d * v;
+        }
+    }
+
+    /// <summary>From the beta distribution on [0, 1].</summary>
+    public double Beta(double a, double b)
+    {
+        double x = Gamma(a), y = Gamma(b);
+        return x + y > 0 ? x / (x + y) : 0.5;
+    }
+
     /// <summary>Puts the items into random order (Fisher and Yates).</summary>
     public void Shuffle<T>(Span<T> items)
     {

@@ -20,3 +20,20 @@ public abstract class Block(string name) : nn.Module<Tensor, Tensor>(name)
     /// <summary>What the block computes.</summary>
     protected abstract Tensor Forward(Tensor x);
 }
+
+/// <summary>A part of a model that maps several tensors to several, as <see cref="Block"/> does with one.</summary>
+public abstract class MultiBlock(string name) : nn.Module<Tensor[], Tensor[]>(name)
+{
+    /// <summary>Runs <see cref="Forward"/> in a dispose scope of its own and moves its results out.</summary>
+    public sealed override Tensor[] forward(Tensor[] input)
+    {
+        using var scope = NewDisposeScope();
+        var result = Forward(input);
+        foreach (var tensor in result)
+            scope.MoveToOuter(tensor);
+        return result;
+    }
+
+    /// <summary>What the block computes.</summary>
+    protected abstract Tensor[] Forward(Tensor[] x);
+}

@@ -26,11 +26,11 @@ public sealed class CachedImages(IImageDataset images, long? maxBytes = null) : 
     public string NameOf(int index) => images.NameOf(index);
 
     /// <inheritdoc/>
-    public Image Load(int index, ImageScratch scratch, MinSide minSide)
+    public Image Load(int index, ImageScratch scratch, NeedOf needOf)
     {
         if (Volatile.Read(ref _kept[index]) is { } kept)
             return kept;
-        var image = images.Load(index, scratch, static (_, _) => 0);
+        var image = images.Load(index, scratch, ImageNeed.All);
         long size = image.Pixels.Length;
         if (Interlocked.Add(ref _bytes, size) > _limit)
         {

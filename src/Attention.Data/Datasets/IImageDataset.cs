@@ -2,9 +2,6 @@ using Attention.Torch;
 
 namespace Attention.Data;
 
-/// <summary>The shorter side that an image of the given full size has to keep when decoded; 0 asks for the full size.</summary>
-public delegate int MinSide(int width, int height);
-
 /// <summary>Labelled images. All members may be called from several threads at once.</summary>
 public interface IImageDataset
 {
@@ -22,8 +19,8 @@ public interface IImageDataset
     /// <summary>Decodes an image.</summary>
     /// <param name="index">Which.</param>
     /// <param name="scratch">Its File and Decoded buffers may be used, so that the image is valid until the next call with it.</param>
-    /// <param name="minSide">Allows for decoding at a smaller scale.</param>
+    /// <param name="needOf">What will be read of it; the rest of the image may be undefined.</param>
     /// <returns>The image, which the caller may not write to.</returns>
     /// <exception cref="ImageError">The image is broken; the message begins with its name.</exception>
-    Image Load(int index, ImageScratch scratch, MinSide minSide);
+    Image Load(int index, ImageScratch scratch, NeedOf needOf);
 }

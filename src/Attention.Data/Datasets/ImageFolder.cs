@@ -50,6 +50,9 @@ public sealed class ImageFolder : IImageDataset
     /// <summary>The folder, as a full path.</summary>
     public string Root { get; }
 
+    /// <summary>Whether images are turned as the camera noted.</summary>
+    public bool Upright { get; init; } = true;
+
     public int Count => _files.Count;
 
     public IReadOnlyList<string> ClassNames { get; }
@@ -62,14 +65,13 @@ public sealed class ImageFolder : IImageDataset
     public string NameOf(int index) => _files[index].Path;
 
     /// <inheritdoc/>
-    public Image Load(int index, ImageScratch scratch, MinSide minSide)
+    public Image Load(int index, ImageScratch scratch, NeedOf needOf)
     {
         string path = _files[index].Path;
         try
         {
             var file = Read(path, scratch);
-            var info = ImageCodec.Probe(file);
-            ImageCodec.Decode(file, scratch.Decoded, minSide(info.Width, info.Height));
+            ImageCodec.Decode(file, scratch.Decoded, needOf, upright: Upright);
             return scratch.Decoded;
         }
         catch (Exception e) when (e is ImageError or IOException or UnauthorizedAccessException)

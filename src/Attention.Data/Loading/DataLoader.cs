@@ -13,17 +13,39 @@ public enum BrokenImages
     Skip,
 }
 
+/// <summary>What becomes of the samples that do not fill a batch of every rank.</summary>
+public enum LastBatch
+{
+    /// <summary>They make smaller batches; ranks may differ by one sample. For evaluation.</summary>
+    Keep,
+
+    /// <summary>They are left out.</summary>
+    Drop,
+
+    /// <summary>The first samples of the epoch come again, until all batches are full.</summary>
+    Pad,
+}
+
 /// <summary>How a <see cref="DataLoader"/> makes batches.</summary>
 public sealed record LoaderOptions
 {
     /// <summary>Images per batch.</summary>
     public int BatchSize { get; init; } = 64;
 
-    /// <summary>Whether each epoch has an order of its own, from (seed, epoch).</summary>
+    /// <summary>Whether each epoch has an order of its own, from (seed, epoch); where there is no <see cref="Sampler"/>.</summary>
     public bool Shuffle { get; init; }
 
-    /// <summary>Whether a last batch that is not full is left out.</summary>
-    public bool DropLast { get; init; }
+    /// <summary>Chooses the images of each epoch; null for all, once.</summary>
+    public Sampler? Sampler { get; init; }
+
+    /// <summary>What becomes of a last batch that is not full.</summary>
+    public LastBatch Last { get; init; } = LastBatch.Keep;
+
+    /// <summary>Which part of each epoch is read here, from 0 to <see cref="Ranks"/> - 1.</summary>
+    public int Rank { get; init; }
+
+    /// <summary>How many processes share each epoch: sample i belongs to rank i modulo this number.</summary>
+    public int Ranks { get; init; } = 1;
 
     /// <summary>The seed of order and augmentation.</summary>
     public long Seed { get; init; }
@@ -54,18 +76,19 @@ public sealed record LoaderOptions
 /// <param name="warn">Told the first broken images by name, on the consumer's thread and in the order of the batches; null for nobody.</param>
 public sealed class DataLoader(IImageDataset dataset, TransformPipeline transforms, LoaderOptions options, Action<string>? warn = null) : IDisposable
 {
-    // Apart from every index, which keys augmentation.
-    private const long OrderKey = -1;
     private const int MaxDefaultWorkers = 16;
+    private readonly Sampler _sampler = options.Sampler ?? (options.Shuffle ? new Shuffled(dataset.Count) : new InOrder(dataset.Count));
     private readonly BrokenList _broken = new(dataset.Count, options.MaxBroken ?? Math.Max(100, dataset.Count / 100), warn);
     private readonly BufferPool _buffers = new();
     private (int Height, int Width)? _size = transforms.OutputSize;
 
     public IImageDataset Dataset => dataset;
 
-    public int StepsPerEpoch => options.DropLast
-        ? dataset.Count / options.BatchSize
-        : (dataset.Count + options.BatchSize - 1) / options.BatchSize;
+    /// <summary>Batches of an epoch on this rank.</summary>
+    public int StepsPerEpoch => (SamplesPerEpoch + options.BatchSize - 1) / options.BatchSize;
+
+    /// <summary>Samples of an epoch on this rank.</summary>
+    public int SamplesPerEpoch => (Total - options.Rank + options.Ranks - 1) / options.Ranks;
 
     /// <summary>Threads that decode and transform.</summary>
     public int Workers { get; } = options.Workers
@@ -77,14 +100,8 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
     /// <summary>How long consumers have waited for batches so far.</summary>
     public TimeSpan Waited { get; private set; }
 
-    /// <summary>The indices of an epoch's images in their order.</summary>
-    public int[] Order(int epoch)
-    {
-        int[] order = [.. Enumerable.Range(0, dataset.Count)];
-        if (options.Shuffle)
-            new SeededRandom(options.Seed, epoch, OrderKey).Shuffle(order.AsSpan());
-        return order;
-    }
+    /// <summary>The indices of an epoch's images on this rank, in their order.</summary>
+    public int[] Order(int epoch) => [.. Draws(epoch).Select(draw => draw.Index)];
 
     /// <summary>The batches of an epoch. Each has to be disposed; the workers end with the enumeration.</summary>
     /// <param name="epoch">Counts from 0.</param>
@@ -98,8 +115,8 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
             yield break;
         var size = _size ??= SizeOfFirst(epoch);
         using var run = new EpochRun(
-            Order(epoch), firstBatch, StepsPerEpoch, options, size, dataset.LabelOf, _buffers,
-            (int index, ImageScratch scratch, Span<float> planes, List<BrokenImage> broken) => Fill(index, epoch, size, scratch, planes, broken),
+            Draws(epoch), firstBatch, StepsPerEpoch, options, size, dataset.LabelOf, _buffers,
+            (Draw draw, ImageScratch scratch, Span<float> planes, List<BrokenImage> broken) => Fill(draw, epoch, size, scratch, planes, broken),
             Workers, cancellation);
         while (true)
         {
@@ -119,9 +136,41 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
     /// <summary>Drops the buffers. Batches that are still in use keep theirs.</summary>
     public void Dispose() => _buffers.Clear();
 
-    private int? Fill(int index, int epoch, (int Height, int Width) size, ImageScratch scratch, Span<float> planes, List<BrokenImage> broken)
+    // Samples of an epoch over all ranks.
+    private int Total
     {
-        var image = Load(ref index, epoch, scratch, options.Broken, broken);
+        get
+        {
+            int whole = options.BatchSize * options.Ranks;
+            return options.Last switch
+            {
+                LastBatch.Drop => _sampler.Count / whole * whole,
+                LastBatch.Pad => (_sampler.Count + whole - 1) / whole * whole,
+                _ => _sampler.Count,
+            };
+        }
+    }
+
+    private Draw[] Draws(int epoch)
+    {
+        int[] order = _sampler.Order(options.Seed, epoch);
+        var draws = new Draw[SamplesPerEpoch];
+        var times = new int[dataset.Count];
+        int total = Total;
+        for (int i = 0; i < total; i++)
+        {
+            int index = order[i % order.Length];
+            int before = times[index]++;
+            if (i % options.Ranks == options.Rank)
+                draws[i / options.Ranks] = new Draw(index, before);
+        }
+        return draws;
+    }
+
+    private int? Fill(Draw draw, int epoch, (int Height, int Width) size, ImageScratch scratch, Span<float> planes, List<BrokenImage> broken)
+    {
+        int index = draw.Index;
+        var image = Load(ref index, draw.Before, epoch, scratch, options.Broken, broken);
         if (image is null)
             return null;
         if ((image.Height, image.Width) != size)
@@ -136,7 +185,7 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
     {
         int index = 0;
         var broken = new List<BrokenImage>();
-        var image = Load(ref index, epoch, new ImageScratch(), BrokenImages.Replace, broken);
+        var image = Load(ref index, 0, epoch, new ImageScratch(), BrokenImages.Replace, broken);
         _broken.Add(broken);
         return (image!.Height, image.Width);
     }
@@ -145,7 +194,7 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
     /// Loads and transforms an image; if it is broken, null or the next readable one, whose index is then given. Null as well
     /// where so many are broken in a row that the run will end.
     /// </summary>
-    private Image? Load(ref int index, int epoch, ImageScratch scratch, BrokenImages policy, List<BrokenImage> broken)
+    private Image? Load(ref int index, int before, int epoch, ImageScratch scratch, BrokenImages policy, List<BrokenImage> broken)
     {
         for (int attempt = 0; attempt <= Math.Min(_broken.Limit, dataset.Count - 1); attempt++, index = (index + 1) % dataset.Count)
         {
@@ -153,7 +202,7 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
             {
                 try
                 {
-                    return Transformed(index, epoch, scratch);
+                    return Transformed(index, before, epoch, scratch);
                 }
                 catch (ImageError e)
                 {
@@ -166,11 +215,11 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
         return null;
     }
 
-    private Image Transformed(int index, int epoch, ImageScratch scratch)
+    private Image Transformed(int index, int before, int epoch, ImageScratch scratch)
     {
-        var random = new SeededRandom(options.Seed, epoch, index);
+        var random = before == 0 ? new SeededRandom(options.Seed, epoch, index) : new SeededRandom(options.Seed, epoch, index, before);
         var ahead = random;
-        var image = dataset.Load(index, scratch, (width, height) => transforms.MinSide(width, height, ahead));
+        var image = dataset.Load(index, scratch, (width, height) => transforms.Need(width, height, ahead));
         return transforms.Apply(image, scratch, ref random);
     }
 }

@@ -2,11 +2,16 @@ using System.Runtime.ExceptionServices;
 
 namespace Attention.Data;
 
+/// <summary>A sample of an epoch.</summary>
+/// <param name="Index">The image.</param>
+/// <param name="Before">How often it came before in the epoch, on any rank.</param>
+internal readonly record struct Draw(int Index, int Before);
+
 /// <summary>
-/// Writes the image of an index as (3, H, W); returns the index of the image that was taken, null for none. Lists the images
+/// Writes the image of a draw as (3, H, W); returns the index of the image that was taken, null for none. Lists the images
 /// that turned out to be broken.
 /// </summary>
-internal delegate int? FillSample(int index, ImageScratch scratch, Span<float> planes, List<BrokenImage> broken);
+internal delegate int? FillSample(Draw draw, ImageScratch scratch, Span<float> planes, List<BrokenImage> broken);
 
 /// <summary>
 /// One pass over the data. Workers claim samples in order, a few at a time, and fill the batch that each belongs to; a batch is
@@ -18,7 +23,7 @@ internal sealed class EpochRun : IDisposable
     private const int Claim = 4;
 
     private readonly object _lock = new();
-    private readonly int[] _order;
+    private readonly Draw[] _order;
     private readonly int _batches, _batchSize, _prefetch, _planes;
     private readonly (int Height, int Width) _size;
     private readonly Func<int, int> _labelOf;
@@ -36,7 +41,7 @@ internal sealed class EpochRun : IDisposable
     private bool _stopped;
 
     public EpochRun(
-        int[] order, int firstBatch, int batches, LoaderOptions options, (int Height, int Width) size,
+        Draw[] order, int firstBatch, int batches, LoaderOptions options, (int Height, int Width) size,
         Func<int, int> labelOf, BufferPool buffers, FillSample fill, int workers, CancellationToken cancellation)
     {
         (_order, _batches, _batchSize) = (order, batches, options.BatchSize);

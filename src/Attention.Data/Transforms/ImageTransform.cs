@@ -14,21 +14,17 @@ public abstract class ImageTransform
     /// <summary>The size (H, W) of all results, or null if it depends on the input's, which is given where it is known.</summary>
     public virtual (int Height, int Width)? SizeAfter((int Height, int Width)? before) => before;
 
-    /// <summary>
-    /// How long the shorter side of an image of this size has to stay when it is decoded at a smaller scale, so that this step,
-    /// as the first one, has all the detail it can use; 0 asks for the full size.
-    /// </summary>
-    /// <param name="width">Full width.</param>
-    /// <param name="height">Full height.</param>
+    /// <summary>What this step, as the first one, reads of an image, and how large the image has to stay for all detail it can use.</summary>
+    /// <param name="width">The image's width.</param>
+    /// <param name="height">The image's height.</param>
     /// <param name="random">A copy of what <see cref="Apply"/> will be given.</param>
-    public virtual int MinSide(int width, int height, SeededRandom random) => 0;
+    public virtual ImageNeed Need(int width, int height, SeededRandom random) => ImageNeed.All(width, height);
 }
 
 /// <summary>The buffers of one thread that loads and transforms images.</summary>
 public sealed class ImageScratch
 {
     private readonly Image[] _images = [new(1, 1), new(1, 1)];
-    private int[] _sums = [];
     private int _next;
 
     /// <summary>Where files are read to.</summary>
@@ -49,12 +45,5 @@ public sealed class ImageScratch
         var image = _images[_next ^= 1];
         image.Reshape(width, height);
         return image;
-    }
-
-    internal Span<int> ResizeSums(int length)
-    {
-        if (_sums.Length < length)
-            _sums = new int[length];
-        return _sums.AsSpan(0, length);
     }
 }

@@ -52,8 +52,12 @@ public sealed class TransformPipeline(IReadOnlyList<ImageTransform> steps, Norma
         return image;
     }
 
-    /// <summary>The shorter side that an image has to keep when it is decoded at a smaller scale; 0 for the full size.</summary>
-    public int MinSide(int width, int height, SeededRandom random) => Steps.Count > 0 ? Steps[0].MinSide(width, height, random) : 0;
+    /// <summary>What the steps will read of an image of the given size.</summary>
+    /// <param name="width">Its width.</param>
+    /// <param name="height">Its height.</param>
+    /// <param name="random">A copy of what <see cref="Apply"/> will be given.</param>
+    public ImageNeed Need(int width, int height, SeededRandom random) =>
+        Steps.Count > 0 ? Steps[0].Need(width, height, random) : ImageNeed.All(width, height);
 
     public override string ToString() => text;
 

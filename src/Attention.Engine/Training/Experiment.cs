@@ -86,7 +86,7 @@ public static class Experiment
         {
             BatchSize = config.train.batch_size,
             Shuffle = true,
-            DropLast = true,
+            Last = LastBatch.Drop,
             Seed = config.seed,
             Workers = config.data.workers,
         };

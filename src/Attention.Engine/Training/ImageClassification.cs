@@ -1,12 +1,16 @@
 using Attention.Data;
 using Attention.Engine.Configuration;
 using Attention.Models;
+using Attention.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Attention.Engine.Training;
 
-/// <summary>One label for each image: cross-entropy, measured by top-1 and top-5 accuracy.</summary>
+/// <summary>
+/// One label for each image: cross-entropy, measured by top-1 and top-5 accuracy. What parts of the model add to the loss, such
+/// as the balance of a router, is logged under its own name, before its weight.
+/// </summary>
 /// <param name="model">Images (B, C, H, W) to logits (B, classes).</param>
 /// <param name="train">The training images.</param>
 /// <param name="held">The images on which the model is measured.</param>
@@ -38,9 +42,12 @@ public sealed class ImageClassification(ImageModel model, DataLoader train, Data
     public override Tensor Loss(IBatch batch, IDictionary<string, double> metrics)
     {
         var (images, labels) = (((Batch)batch).Images, ((Batch)batch).Labels);
+        using var auxiliary = AuxiliaryLosses.Collect();
         var logits = model.call(images);
         metrics["top1"] = Hits(logits, labels, 1) / batch.Samples;
-        return nn.functional.cross_entropy(logits, labels, label_smoothing: loss.label_smoothing);
+        foreach (var (name, value) in auxiliary.Means())
+            metrics[name] = value;
+        return nn.functional.cross_entropy(logits, labels, label_smoothing: loss.label_smoothing) + auxiliary.Total();
     }
 
     public override IReadOnlyDictionary<string, double> Evaluate(Action<int, int>? progress, CancellationToken cancellation)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Attention.Engine.Configuration;
 using Attention.Models;
 using Attention.Models.Language;
@@ -35,12 +36,12 @@ public sealed class Verifier
     public const double NoiseFactor = 20;
 
     private readonly Recording recording;
-    private readonly nn.Module<Tensor, Tensor> model;
+    private readonly nn.Module model;
     private readonly Dictionary<string, Tensor> state;
     private readonly List<string> problems = [];
     private double outputError, featureError, gradientError;
 
-    private Verifier(Recording recording, nn.Module<Tensor, Tensor> model)
+    private Verifier(Recording recording, nn.Module model)
     {
         this.recording = recording;
         this.model = model;
@@ -64,24 +65,30 @@ public sealed class Verifier
     private static string Name(Recording recording, string path)
     {
         var factory = recording.factory?[(recording.factory.IndexOf(':') + 1)..];
-        return factory is not null && ModelRegistry.Names.Contains(factory) ? factory : Path.GetFileNameWithoutExtension(path);
+        // A factory of many models takes the name as an argument; some authors write theirs in capitals.
+        var given = recording.kwargs.TryGetValue("name", out var name) && name.ValueKind == JsonValueKind.String ? name.GetString() : null;
+        return new[] { given, factory, factory?.ToLowerInvariant() }.FirstOrDefault(each => each is not null && ModelRegistry.Names.Contains(each))
+            ?? Path.GetFileNameWithoutExtension(path);
     }
 
-    private static nn.Module<Tensor, Tensor> Build(string name, Recording recording)
+    private static nn.Module Build(string name, Recording recording)
     {
         if (recording.hf_config is { } config)
             return HuggingFaceDecoders.Create(HuggingFaceDecoders.Read(config));
-        var options = recording.kwargs.Where(pair => pair.Key != "name").Select(pair => (pair.Key, (object?)Plain(pair.Value))).ToArray();
-        return ModelBuilder.Build(new NamedPart(name, options)) as nn.Module<Tensor, Tensor>
-            ?? throw new UserError($"'{name}' takes more than one input", "verify compares models that map one tensor to one");
+        var fields = ModelRegistry.Names.Contains(name) ? ModelRegistry.Family(name).Config(name).GetType() : null;
+        // References that take a list take one number for all as well.
+        object? Fitted(string key, object? value) => value is not object?[] && fields?.GetProperty(key)?.PropertyType.IsArray == true ? new[] { value } : value;
+        var options = recording.kwargs.Where(pair => pair.Key != "name").Select(pair => (pair.Key, Fitted(pair.Key, Plain(pair.Value)))).ToArray();
+        return ModelBuilder.Build(new NamedPart(name, options));
     }
 
-    private static object? Plain(System.Text.Json.JsonElement value) => value.ValueKind switch
+    private static object? Plain(JsonElement value) => value.ValueKind switch
     {
-        System.Text.Json.JsonValueKind.Number => value.TryGetInt64(out long whole) ? whole : value.GetDouble(),
-        System.Text.Json.JsonValueKind.True => true,
-        System.Text.Json.JsonValueKind.False => false,
-        System.Text.Json.JsonValueKind.String => value.GetString(),
+        JsonValueKind.Number => value.TryGetInt64(out long whole) ? whole : value.GetDouble(),
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        JsonValueKind.String => value.GetString(),
+        JsonValueKind.Array => value.EnumerateArray().Select(Plain).ToArray(),
         _ => null,
     };
 
@@ -112,10 +119,10 @@ public sealed class Verifier
         model.eval();
         var features = new Dictionary<string, Tensor>();
         WatchFeatures(features);
-        var input = recording.inputs[0];
-        var output = model.call(input.kind == "int"
+        var inputs = recording.inputs.Select(input => input.kind == "int"
             ? FormulaFill.IntegerInput(input.name, input.shape, input.high)
-            : FormulaFill.Input(input.name, input.shape));
+            : FormulaFill.Input(input.name, input.shape)).ToArray();
+        var output = Call(inputs);
 
         outputError = Difference(recording.outputs[0], output, "output");
         foreach (var feature in recording.features)
@@ -187,6 +194,14 @@ public sealed class Verifier
         return cache;
     }
 
+    private Tensor Call(Tensor[] inputs) => (model, inputs.Length) switch
+    {
+        (nn.Module<Tensor, Tensor> one, 1) => one.call(inputs[0]),
+        (nn.Module<Tensor, Tensor, Tensor> two, 2) => two.call(inputs[0], inputs[1]),
+        (nn.Module<Tensor, Tensor, Tensor, Tensor> three, 3) => three.call(inputs[0], inputs[1], inputs[2]),
+        _ => throw new UserError($"the recording has {inputs.Length} inputs, the model takes another number", "verify compares models of up to three tensors that give one"),
+    };
+
     private void Fill()
     {
         using var _ = no_grad();
@@ -202,17 +217,32 @@ public sealed class Verifier
     private void WatchFeatures(Dictionary<string, Tensor> features)
     {
         var wanted = recording.features.Select(feature => feature.name).ToHashSet();
+        var known = model.named_modules().Select(pair => pair.name).ToHashSet();
         foreach (var (name, module) in model.named_modules())
         {
-            // A list of blocks stands for its last one.
-            var names = wanted.Where(w => w == name || name.StartsWith(w + ".", StringComparison.Ordinal) && IsLastOfList(w, name)).ToArray();
-            if (names.Length > 0 && module is nn.Module<Tensor, Tensor> part)
-                part.register_forward_hook((_, _, result) =>
+            if (module is nn.Module<Tensor[], Tensor[]> parts)
+                parts.register_forward_hook((_, _, results) =>
                 {
-                    foreach (var each in names)
-                        features[each] = result.detach().DetachFromDisposeScope();
-                    return result;
+                    for (int i = 0; i < results.Length; i++)
+                        if (wanted.Contains($"{name}.{i}"))
+                            features[$"{name}.{i}"] = results[i].detach().DetachFromDisposeScope();
+                    return results;
                 });
+            // A list of blocks stands for its last one; the first of several results for the only one.
+            var names = wanted.Where(w => w == name || w == $"{name}.0" && !known.Contains(w)
+                || name.StartsWith(w + ".", StringComparison.Ordinal) && IsLastOfList(w, name)).ToArray();
+            if (names.Length == 0)
+                continue;
+            Tensor Keep(Tensor result)
+            {
+                foreach (var each in names)
+                    features[each] = result.detach().DetachFromDisposeScope();
+                return result;
+            }
+            if (module is nn.Module<Tensor, Tensor> part)
+                part.register_forward_hook((_, _, result) => Keep(result));
+            else if (module is nn.Module<Tensor, Tensor, Tensor> pair)
+                pair.register_forward_hook((_, _, _, result) => Keep(result));
         }
     }
 
@@ -224,7 +254,7 @@ public sealed class Verifier
 
     private double Difference(RecordedTensor expected, Tensor found, string what)
     {
-        if (!found.shape.AsSpan().SequenceEqual(expected.shape) && !IsMapOf(found.shape, expected.shape))
+        if (!found.shape.AsSpan().SequenceEqual(expected.shape) && !IsMapOf(found.shape, expected.shape) && !IsMapOf(expected.shape, found.shape))
         {
             problems.Add($"{what} is ({Shape(found.shape)}), the reference has ({Shape(expected.shape)})");
             return double.PositiveInfinity;

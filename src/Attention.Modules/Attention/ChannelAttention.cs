@@ -17,13 +17,17 @@ public sealed class SqueezeExcitation : Block
     /// <param name="channels">C.</param>
     /// <param name="hidden">Channels between the two layers.</param>
     /// <param name="act_layer">Activation between them.</param>
-    public SqueezeExcitation(long channels, long hidden, string act_layer = "relu") : base(nameof(SqueezeExcitation))
+    /// <param name="bias">Whether the layers have biases.</param>
+    public SqueezeExcitation(long channels, long hidden, string act_layer = "relu", bool bias = true) : base(nameof(SqueezeExcitation))
     {
-        fc1 = nn.Conv2d(channels, hidden, kernel_size: 1);
+        fc1 = nn.Conv2d(channels, hidden, kernel_size: 1, bias: bias);
         act = Activations.Create(act_layer);
-        fc2 = nn.Conv2d(hidden, channels, kernel_size: 1);
+        fc2 = nn.Conv2d(hidden, channels, kernel_size: 1, bias: bias);
         RegisterComponents();
     }
+
+    /// <summary>The usual width between the layers: a share of the channels, rounded to a multiple of 8.</summary>
+    public static long Hidden(long channels, double ratio) => Convolutions.MakeDivisible(channels * ratio, round_limit: 0);
 
     protected override Tensor Forward(Tensor x) => x * fc2.call(act.call(fc1.call(x.mean([2, 3], keepdim: true)))).sigmoid();
 }

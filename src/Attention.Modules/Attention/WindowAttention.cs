@@ -27,20 +27,26 @@ public sealed record WindowAttentionConfig : MultiHeadConfig
 }
 
 /// <summary>
-/// Cuts a map into windows, which may be shifted, and hands them to an attention that works within each. (B, H, W, C) to the
-/// same; a map that does not divide into windows is padded.
+/// Cuts a map into windows, which may be shifted or spread out to a grid, and hands them to an attention that works within
+/// each. (B, H, W, C) to the same; a map that does not divide into windows is padded.
 /// </summary>
 public abstract class WindowedAttention : Block
 {
     private readonly int window_size;
     private readonly int shift_size;
-    private readonly ShiftMaskCache masks;
+    private readonly bool grid;
+    private readonly MapSizeCache masks;
 
-    protected WindowedAttention(string name, int window_size, int shift_size) : base(name)
+    /// <param name="name">The module's name.</param>
+    /// <param name="window_size">Side of the windows, in tokens.</param>
+    /// <param name="shift_size">How far they are shifted; 0 for none.</param>
+    /// <param name="grid">Whether a window takes tokens at even distances over the whole map, see <see cref="Windows.PartitionGrid"/>.</param>
+    protected WindowedAttention(string name, int window_size, int shift_size, bool grid = false) : base(name)
     {
+        this.grid = grid;
         this.window_size = window_size;
         this.shift_size = shift_size;
-        masks = new ShiftMaskCache(window_size, shift_size);
+        masks = new MapSizeCache((height, width) => Windows.ShiftMask(height, width, window_size, shift_size));
     }
 
     /// <summary>A window no larger than the host's map, and its shift: none where the window is the map.</summary>
@@ -60,8 +66,10 @@ public abstract class WindowedAttention : Block
             x = x.roll([-shift_size, -shift_size], [1, 2]);
         x = Windows.Pad(x, window_size, window_size);
         var (paddedHeight, paddedWidth) = (x.shape[1], x.shape[2]);
-        x = AttendWithin(Windows.Partition(x, window_size, window_size), paddedHeight, paddedWidth);
-        x = Windows.Merge(x, window_size, window_size, paddedHeight, paddedWidth);
+        var windows = grid ? Windows.PartitionGrid(x, window_size, window_size) : Windows.Partition(x, window_size, window_size);
+        windows = AttendWithin(windows, paddedHeight, paddedWidth);
+        x = grid ? Windows.MergeGrid(windows, window_size, window_size, paddedHeight, paddedWidth)
+            : Windows.Merge(windows, window_size, window_size, paddedHeight, paddedWidth);
         if (paddedHeight != height || paddedWidth != width)
             x = x.slice(1, 0, height, 1).slice(2, 0, width, 1);
         return shift_size > 0 ? x.roll([shift_size, shift_size], [1, 2]) : x;
@@ -131,26 +139,4 @@ public sealed class WindowAttention : WindowedAttention
         var bias = relative_position_bias_table.index_select(0, relative_position_index.view(-1)).reshape(tokens, tokens, num_heads).permute(2, 0, 1);
         return WithMask(bias, height, width);
     }
-}
-
-/// <summary>The mask of shifted windows, kept from call to call while the map's size stays.</summary>
-internal sealed class ShiftMaskCache(int window, int shift) : IDisposable
-{
-    private Tensor? mask;
-    private (long, long) size;
-
-    /// <summary>(windows, N, N), on the device and of the type of <paramref name="like"/>.</summary>
-    public Tensor Get(long height, long width, Tensor like)
-    {
-        if (mask is null || size != (height, width) || mask.dtype != like.dtype || mask.device != like.device)
-        {
-            mask?.Dispose();
-            using var made = Windows.ShiftMask(height, width, window, shift);
-            mask = made.to(like.dtype, like.device, copy: true).DetachFromDisposeScope();
-            size = (height, width);
-        }
-        return mask;
-    }
-
-    public void Dispose() => mask?.Dispose();
 }

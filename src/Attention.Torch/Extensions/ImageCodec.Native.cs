@@ -13,11 +13,11 @@ public static partial class ImageCodec
         return new ImageInfo((ImageFormat)info.Format, info.Width, info.Height, info.Channels);
     }
 
-    private static void DecodePixels(ReadOnlySpan<byte> file, ImageInfo info, Image into, int denominator)
+    private static void DecodePixels(ReadOnlySpan<byte> file, ImageInfo info, Image into, int denominator, ImageNeed need)
     {
         into.Reshape((info.Width + denominator - 1) / denominator, (info.Height + denominator - 1) / denominator);
         var pixels = into.Pixels;
-        Check(att_image_decode(file, file.Length, denominator, pixels, pixels.Length));
+        Check(att_image_decode(file, file.Length, denominator, need.X, need.Y, need.Width, need.Height, pixels, pixels.Length));
     }
 
     private static void DecodeLabelPixels(ReadOnlySpan<byte> file, ImageInfo info, Span<byte> values) =>
@@ -53,7 +53,8 @@ public static partial class ImageCodec
     private static partial int att_image_probe(ReadOnlySpan<byte> data, long length, out NativeInfo info);
 
     [LibraryImport(Library)]
-    private static partial int att_image_decode(ReadOnlySpan<byte> data, long length, int denominator, Span<byte> pixels, long capacity);
+    private static partial int att_image_decode(
+        ReadOnlySpan<byte> data, long length, int denominator, int x, int y, int width, int height, Span<byte> pixels, long capacity);
 
     [LibraryImport(Library)]
     private static partial int att_image_decode_labels(ReadOnlySpan<byte> data, long length, Span<byte> values, long capacity);

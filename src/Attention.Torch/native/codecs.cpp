@@ -16,8 +16,8 @@
 #include <vector>
 
 #ifdef ATTENTION_CODECS
+#include <jpeglib.h>
 #include <png.h>
-#include <turbojpeg.h>
 #include <webp/decode.h>
 #endif
 
@@ -39,7 +39,7 @@ namespace {
 #ifndef ATTENTION_CODECS
 
 [[noreturn]] void unavailable() {
-  fail("built without image codecs: install libturbojpeg0-dev, libpng-dev and libwebp-dev and build again");
+  fail("built without image codecs: install libjpeg-turbo's libjpeg-dev, libpng-dev and libwebp-dev and build again");
 }
 
 #else
@@ -139,16 +139,54 @@ void expect_room(int64_t width, int64_t height, int channels, int64_t capacity) 
 
 // ---- JPEG -------------------------------------------------------------------------------------
 
-// One codec per thread: making one costs more than decoding a thumbnail.
-template <tjhandle (*Make)()>
-tjhandle codec_of_thread() {
-  struct Destroy {
-    void operator()(void* handle) const { tjDestroy(handle); }
-  };
-  static thread_local std::unique_ptr<void, Destroy> handle(Make());
-  if (!handle) fail("libjpeg-turbo cannot start: out of memory");
-  return handle.get();
-}
+// libjpeg reports errors by longjmp: what lives across a call of it must need no destructor.
+struct JpegErrors {
+  jpeg_error_mgr manager;
+  std::jmp_buf back;
+  char message[JMSG_LENGTH_MAX];
+
+  // Sends all messages here. What libjpeg warns of, every decoder lets pass.
+  jpeg_error_mgr* start() {
+    jpeg_std_error(&manager);
+    manager.error_exit = [](j_common_ptr codec) {
+      auto* errors = reinterpret_cast<JpegErrors*>(codec->err);
+      codec->err->format_message(codec, errors->message);
+      std::longjmp(errors->back, 1);
+    };
+    manager.emit_message = [](j_common_ptr, int) {};
+    return &manager;
+  }
+};
+
+// A decoder per thread: making one costs as much as decoding a thumbnail.
+struct JpegDecoder {
+  jpeg_decompress_struct codec;
+  JpegErrors errors;
+  jpeg_progress_mgr progress;
+
+  JpegDecoder() {
+    codec.err = errors.start();
+    if (setjmp(errors.back)) throw std::runtime_error(errors.message);
+    jpeg_create_decompress(&codec);
+    // A few kilobytes of progressive scans could keep a core busy for minutes.
+    progress.progress_monitor = [](j_common_ptr any) {
+      auto* decoder = reinterpret_cast<jpeg_decompress_struct*>(any);
+      if (decoder->input_scan_number <= 500) return;
+      auto* errors = reinterpret_cast<JpegErrors*>(any->err);
+      std::snprintf(errors->message, sizeof errors->message, "more than 500 progressive scans");
+      std::longjmp(errors->back, 1);
+    };
+    codec.progress = &progress;
+  }
+  ~JpegDecoder() { jpeg_destroy_decompress(&codec); }
+  JpegDecoder(const JpegDecoder&) = delete;
+  JpegDecoder& operator=(const JpegDecoder&) = delete;
+
+  static JpegDecoder& of_thread() {
+    static thread_local JpegDecoder decoder;
+    return decoder;
+  }
+};
 
 // Inverted ("Adobe") CMYK, which is what JPEG files hold, to RGB as Pillow converts it.
 void cmyk_to_rgb(const uint8_t* cmyk, uint8_t* rgb, int64_t pixels) {
@@ -159,41 +197,68 @@ void cmyk_to_rgb(const uint8_t* cmyk, uint8_t* rgb, int64_t pixels) {
     }
 }
 
-// Whether there is an end-of-image marker.
-bool has_end(Bytes file) {
-  for (size_t i = file.size; i >= 2; i--)
+// Whether the first scan is followed by an end-of-image marker, which no scan holds. Thumbnails before it have one of their own.
+bool is_complete(Bytes file) {
+  size_t at = 2;
+  while (at + 4 <= file.size && file[at + 1] != 0xDA) {
+    bool alone = file[at + 1] == 0xFF || file[at + 1] == 0x01 || (file[at + 1] >= 0xD0 && file[at + 1] <= 0xD8);
+    at += file[at + 1] == 0xFF ? 1 : alone ? 2 : 2 + static_cast<size_t>(file.big16(at + 2));
+  }
+  for (size_t i = file.size; i >= at + 2; i--)
     if (file[i - 2] == 0xFF && file[i - 1] == 0xD9) return true;
   return false;
 }
 
-// Whether a message is one of libjpeg's warnings about small faults, which every decoder lets pass. tjGetErrorCode does not
-// tell: it calls any error a warning that follows one.
-bool is_blemish(const std::string& message) {
-  for (const char* start : {"Corrupt JPEG data:", "Inconsistent progression", "Invalid SOS parameters", "Unknown Adobe color", "Warning:"})
-    if (message.rfind(start, 0) == 0) return true;
-  return false;
+struct Part {
+  int x, y, width, height;
+};
+
+// The steps that libjpeg may leave by longjmp. Fills the part of out, which has room for the whole image, and a little around it.
+bool read_jpeg(JpegDecoder& decoder, Bytes file, int denominator, Part part, int width, int channels, uint8_t* out) {
+  jpeg_decompress_struct& codec = decoder.codec;
+  if (setjmp(decoder.errors.back)) {
+    jpeg_abort_decompress(&codec);
+    return false;
+  }
+  jpeg_mem_src(&codec, file.data, static_cast<unsigned long>(file.size));
+  jpeg_read_header(&codec, TRUE);
+  codec.out_color_space = channels == 4 ? JCS_CMYK : JCS_RGB;
+  codec.scale_num = 1;
+  codec.scale_denom = static_cast<unsigned>(denominator);
+  codec.dct_method = JDCT_ISLOW;
+  jpeg_start_decompress(&codec);
+
+  // Colours are interpolated between neighbours, which have to be there at the part's borders.
+  const int margin = 4;
+  int left = std::max(0, part.x - margin), right = std::min(width, part.x + part.width + margin);
+  JDIMENSION first = static_cast<JDIMENSION>(left), columns = static_cast<JDIMENSION>(right - left);
+  if (right - left < width) jpeg_crop_scanline(&codec, &first, &columns);
+  if (part.y > 0) jpeg_skip_scanlines(&codec, static_cast<JDIMENSION>(part.y));
+  size_t stride = static_cast<size_t>(width) * channels;
+  JDIMENSION end = static_cast<JDIMENSION>(part.y + part.height);
+  while (codec.output_scanline < end) {
+    JSAMPROW rows[8];
+    JDIMENSION count = std::min<JDIMENSION>(8, end - codec.output_scanline);
+    for (JDIMENSION i = 0; i < count; i++) rows[i] = out + (codec.output_scanline + i) * stride + static_cast<size_t>(first) * channels;
+    jpeg_read_scanlines(&codec, rows, count);
+  }
+  jpeg_abort_decompress(&codec);
+  return true;
 }
 
-void decode_jpeg(Bytes file, const AttImageInfo& info, int denominator, uint8_t* out, int64_t capacity) {
-  tjscalingfactor scale{1, denominator};
-  int width = TJSCALED(info.width, scale), height = TJSCALED(info.height, scale);
+void decode_jpeg(Bytes file, const AttImageInfo& info, int denominator, Part part, uint8_t* out, int64_t capacity) {
+  int width = (info.width + denominator - 1) / denominator, height = (info.height + denominator - 1) / denominator;
   expect_room(width, height, 3, capacity);
+  if (part.x < 0 || part.y < 0 || part.width < 1 || part.height < 1 || part.width > width - part.x || part.height > height - part.y)
+    fail("the part to decode lies outside of the image of " + std::to_string(width) + " x " + std::to_string(height));
+  if (!is_complete(file)) fail("truncated JPEG: the file ends before its image does");
 
-  int flags = TJFLAG_ACCURATEDCT;
-#ifdef TJFLAG_LIMITSCANS
-  flags |= TJFLAG_LIMITSCANS;  // a few kilobytes of progressive scans could keep a core busy for minutes
-#endif
   bool cmyk = info.channels == 4;
   std::vector<uint8_t> inks;
   if (cmyk) inks.resize(static_cast<size_t>(width) * height * 4);
-  tjhandle decoder = codec_of_thread<tjInitDecompress>();
-  if (tjDecompress2(decoder, file.data, file.size, cmyk ? inks.data() : out, width, 0, height,
-                    cmyk ? TJPF_CMYK : TJPF_RGB, flags) != 0) {
-    std::string message = tjGetErrorStr2(decoder);
-    bool cut = message.find("Premature end") != std::string::npos || (!is_blemish(message) && !has_end(file));
-    if (cut) fail("truncated JPEG: the file ends before its image does");
-    if (!is_blemish(message)) fail("corrupt JPEG: " + message);
-  }
+  JpegDecoder& decoder = JpegDecoder::of_thread();
+  if (!read_jpeg(decoder, file, denominator, part, width, cmyk ? 4 : 3, cmyk ? inks.data() : out))
+    fail(std::string("corrupt JPEG: ") + decoder.errors.message);
   if (cmyk) cmyk_to_rgb(inks.data(), out, static_cast<int64_t>(width) * height);
 }
 
@@ -315,18 +380,38 @@ int64_t encode_png(const uint8_t* pixels, int width, int height, int channels, u
   return static_cast<int64_t>(stream.size);
 }
 
-int64_t encode_jpeg(const uint8_t* pixels, int width, int height, int channels, int quality, uint8_t** out) {
-  int sampling = channels == 1 ? TJSAMP_GRAY : TJSAMP_420;
-  unsigned long size = tjBufSize(width, height, sampling);
-  auto* buffer = static_cast<uint8_t*>(std::malloc(size));
-  if (buffer == nullptr) fail("JPEG: out of memory");
-  tjhandle encoder = codec_of_thread<tjInitCompress>();
-  if (tjCompress2(encoder, pixels, width, 0, height, channels == 1 ? TJPF_GRAY : TJPF_RGB, &buffer, &size, sampling,
-                  quality, TJFLAG_ACCURATEDCT | TJFLAG_NOREALLOC) != 0) {
-    std::free(buffer);
-    fail(std::string("JPEG: ") + tjGetErrorStr2(encoder));
+bool write_jpeg(jpeg_compress_struct& codec, JpegErrors& errors, const uint8_t* pixels, int width, int height, int channels,
+                int quality, uint8_t** out, unsigned long* size) {
+  if (setjmp(errors.back)) return false;
+  jpeg_create_compress(&codec);
+  jpeg_mem_dest(&codec, out, size);
+  codec.image_width = static_cast<JDIMENSION>(width);
+  codec.image_height = static_cast<JDIMENSION>(height);
+  codec.input_components = channels;
+  codec.in_color_space = channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+  jpeg_set_defaults(&codec);  // colours at half the resolution
+  jpeg_set_quality(&codec, quality, TRUE);
+  jpeg_start_compress(&codec, TRUE);
+  while (codec.next_scanline < codec.image_height) {
+    auto* row = const_cast<JSAMPROW>(pixels + static_cast<size_t>(codec.next_scanline) * static_cast<size_t>(width) * channels);
+    jpeg_write_scanlines(&codec, &row, 1);
   }
-  *out = buffer;
+  jpeg_finish_compress(&codec);
+  return true;
+}
+
+int64_t encode_jpeg(const uint8_t* pixels, int width, int height, int channels, int quality, uint8_t** out) {
+  jpeg_compress_struct codec{};
+  JpegErrors errors;
+  codec.err = errors.start();
+  unsigned long size = 0;
+  *out = nullptr;
+  bool complete = write_jpeg(codec, errors, pixels, width, height, channels, quality, out, &size);
+  jpeg_destroy_compress(&codec);
+  if (!complete) {
+    std::free(*out);
+    fail(std::string("JPEG: ") + errors.message);
+  }
   return static_cast<int64_t>(size);
 }
 
@@ -364,21 +449,23 @@ ATT_EXPORT int32_t att_image_probe(const uint8_t* data, int64_t length, AttImage
   });
 }
 
-// Decodes to interleaved RGB. A JPEG is decoded at 1/denominator (1, 2, 4 or 8) of its size, rounded up.
-ATT_EXPORT int32_t att_image_decode(const uint8_t* data, int64_t length, int32_t denominator, uint8_t* out, int64_t capacity) {
+// Decodes to interleaved RGB. A JPEG is decoded at 1/denominator (1, 2, 4 or 8) of its size, rounded up; only the part (x, y,
+// width, height) of that is filled, what lies around it is undefined.
+ATT_EXPORT int32_t att_image_decode(const uint8_t* data, int64_t length, int32_t denominator, int32_t x, int32_t y, int32_t width,
+                                    int32_t height, uint8_t* out, int64_t capacity) {
   return attention::guarded(-1, [&] {
 #ifdef ATTENTION_CODECS
     Bytes file{data, static_cast<size_t>(length)};
     AttImageInfo info = probe(file);
     if (info.format == ATT_JPEG)
-      decode_jpeg(file, info, denominator, out, capacity);
+      decode_jpeg(file, info, denominator, Part{x, y, width, height}, out, capacity);
     else if (info.format == ATT_PNG)
       decode_png(file, info, false, out, capacity);
     else
       decode_webp(file, info, out, capacity);
     return 0;
 #else
-    (void)data, (void)length, (void)denominator, (void)out, (void)capacity;
+    (void)data, (void)length, (void)denominator, (void)x, (void)y, (void)width, (void)height, (void)out, (void)capacity;
     unavailable();
     return 0;
 #endif

@@ -52,7 +52,7 @@ public class DataLoaderTests
     [Fact]
     public void An_epoch_can_start_in_its_middle_and_drop_its_rest()
     {
-        var options = new LoaderOptions { BatchSize = 8, Shuffle = true, DropLast = true, Workers = 2 };
+        var options = new LoaderOptions { BatchSize = 8, Shuffle = true, Last = LastBatch.Drop, Workers = 2 };
         var loader = new DataLoader(new Numbered(50), TransformPipeline.Parse(""), options);
         Assert.Equal(6, loader.StepsPerEpoch);
         var whole = Collect(loader.Epoch(2));
@@ -67,8 +67,8 @@ public class DataLoaderTests
         var batch = Run(new Numbered(6), new LoaderOptions { BatchSize = 6 }, 0, "normalize(unit)").Single();
         for (int i = 0; i < 6; i++)
         {
-            Assert.Equal(i / 255f, batch.Pixels[i * 48]);
-            Assert.Equal((100 + i) / 255f, batch.Pixels[i * 48 + 16]);
+            Assert.Equal(i / 255f, batch.Pixels[i * 48], 1e-6f);
+            Assert.Equal((100 + i) / 255f, batch.Pixels[i * 48 + 16], 1e-6f);
             Assert.Equal(i % 3, batch.Labels[i]);
         }
     }
@@ -256,7 +256,7 @@ public class DataLoaderTests
 
         public string NameOf(int index) => $"number {index}";
 
-        public Image Load(int index, ImageScratch scratch, MinSide minSide)
+        public Image Load(int index, ImageScratch scratch, NeedOf needOf)
         {
             Interlocked.Increment(ref _loaded);
             OnLoad(index);

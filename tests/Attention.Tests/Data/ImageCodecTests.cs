@@ -96,6 +96,78 @@ public class ImageCodecTests
     }
 
     [Fact]
+    public void A_part_of_a_jpeg_is_the_same_as_in_the_whole()
+    {
+        var file = ImageCodec.EncodeJpeg(Picture(301, 203));
+        var random = new Random(3);
+        for (int trial = 0; trial < 300; trial++)
+        {
+            int minSide = trial % 3 == 0 ? 100 : 0;
+            var whole = ImageCodec.Decode(file, minSide);
+            var (x, y) = (random.Next(whole.Width), random.Next(whole.Height));
+            var need = new ImageNeed(x, y, 1 + random.Next(whole.Width - x), 1 + random.Next(whole.Height - y), minSide);
+            var part = new Image(whole.Width, whole.Height);
+            part.Pixels.Fill(77);
+            ImageCodec.Decode(file, part, (_, _) => need);
+            for (int row = need.Y; row < need.Y + need.Height; row++)
+                Assert.True(whole.Row(row).Slice(3 * need.X, 3 * need.Width).SequenceEqual(part.Row(row).Slice(3 * need.X, 3 * need.Width)), $"{need}, row {row}");
+        }
+    }
+
+    [Fact]
+    public void A_cut_jpeg_is_truncated_even_where_the_part_is_there()
+    {
+        var file = ImageCodec.EncodeJpeg(Picture(64, 480));
+        var error = Assert.Throws<ImageError>(() => ImageCodec.Decode(file.AsSpan(0, file.Length / 2), new Image(1, 1), (_, _) => new ImageNeed(0, 0, 64, 8)));
+        Assert.StartsWith("truncated JPEG", error.Message);
+    }
+
+    [Theory]
+    [InlineData(1, 0, 0)]
+    [InlineData(2, 23, 0)]
+    [InlineData(3, 23, 15)]
+    [InlineData(4, 0, 15)]
+    [InlineData(5, 0, 0)]
+    [InlineData(6, 15, 0)]
+    [InlineData(7, 15, 23)]
+    [InlineData(8, 0, 23)]
+    public void Images_are_turned_as_the_camera_was(int orientation, int x, int y)
+    {
+        var image = new Image(24, 16);
+        image.Pixels.Fill(20);
+        image.Pixels[..3].Fill(250); // the first pixel tells where it went
+        byte[][] tiffs = [[.. "II*\0"u8, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, (byte)orientation, 0, 0, 0], [.. "MM\0*"u8, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, (byte)orientation, 0, 0]];
+        foreach (var tiff in tiffs)
+        {
+            var png = ImageCodec.EncodePng(image);
+            byte[] turned = [.. png[..33], 0, 0, 0, (byte)tiff.Length, .. "eXIf"u8, .. tiff, .. Crc32([.. "eXIf"u8, .. tiff]), .. png[33..]];
+            var upright = ImageCodec.Decode(turned);
+            Assert.Equal(orientation > 4 ? (16, 24) : (24, 16), (upright.Width, upright.Height));
+            Assert.Equal(250, upright[x, y][0]);
+            var stored = new Image(1, 1);
+            ImageCodec.Decode(turned, stored, ImageNeed.All, upright: false);
+            Assert.Equal(250, stored[0, 0][0]);
+
+            var jpeg = ImageCodec.EncodeJpeg(Smooth(24, 16), 100);
+            byte[] shot = [.. jpeg[..2], 0xFF, 0xE1, 0, (byte)(tiff.Length + 8), .. "Exif\0\0"u8, .. tiff, .. jpeg[2..]];
+            Assert.Equal(ImageCodec.Decode(jpeg)[0, 0].ToArray(), ImageCodec.Decode(shot)[x, y].ToArray());
+        }
+    }
+
+    private static byte[] Crc32(byte[] bytes)
+    {
+        uint crc = uint.MaxValue;
+        foreach (byte value in bytes)
+        {
+            crc ^= value;
+            for (int bit = 0; bit < 8; bit++)
+                crc = (crc & 1) != 0 ? crc >> 1 ^ 0xEDB88320 : crc >> 1;
+        }
+        crc = ~crc;
+        return [(byte)(crc >> 24), (byte)(crc >> 16), (byte)(crc >> 8), (byte)crc];
+    }
+
+    [Fact]
     public void A_buffer_serves_images_of_several_sizes()
     {
         var into = new Image(1, 1);

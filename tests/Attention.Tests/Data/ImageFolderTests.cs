@@ -97,10 +97,10 @@ public class ImageFolderTests : IDisposable
             Put($"cat/{i}.jpg");
         var scratch = new ImageScratch();
         var cached = new CachedImages(new ImageFolder(_folder.Path), maxBytes: 2 * 8 * 8 * 3);
-        var first = cached.Load(0, scratch, (_, _) => 0);
-        cached.Load(1, scratch, (_, _) => 0);
-        var third = cached.Load(2, scratch, (_, _) => 0);
-        Assert.Same(first, cached.Load(0, scratch, (_, _) => 0));
+        var first = cached.Load(0, scratch, ImageNeed.All);
+        cached.Load(1, scratch, ImageNeed.All);
+        var third = cached.Load(2, scratch, ImageNeed.All);
+        Assert.Same(first, cached.Load(0, scratch, ImageNeed.All));
         Assert.NotSame(scratch.Decoded, first);
         Assert.Same(scratch.Decoded, third);
         Assert.Equal(2 * 8 * 8 * 3, cached.Bytes);
@@ -110,7 +110,7 @@ public class ImageFolderTests : IDisposable
     {
         try
         {
-            images.Load(index, new ImageScratch(), (_, _) => 0);
+            images.Load(index, new ImageScratch(), ImageNeed.All);
             return null;
         }
         catch (ImageError e)

@@ -33,7 +33,7 @@ public class ShapesDatasetTests : IDisposable
         Assert.Equal((30, 20), (train.Count, held.Count));
         Assert.Equal(ShapesDataset.Classes, train.ClassNames);
         Assert.Equal(ShapesDataset.Classes.Order(StringComparer.Ordinal), ShapesDataset.Classes);
-        Assert.Equal(48, train.Load(0, new ImageScratch(), (_, _) => 0).Width);
+        Assert.Equal(48, train.Load(0, new ImageScratch(), ImageNeed.All).Width);
     }
 
     [Fact]

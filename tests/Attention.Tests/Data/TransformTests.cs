@@ -177,10 +177,53 @@ public class TransformTests
         var pipeline = TransformPipeline.Parse("random_resized_crop(64, scale=(0.25, 1))");
         for (int i = 0; i < 200; i++)
         {
-            int side = pipeline.MinSide(1000, 800, new SeededRandom(i));
-            Assert.InRange(side, 64, 64 * 2.4);
+            int side = pipeline.Need(1000, 800, new SeededRandom(i)).MinSide;
+            Assert.InRange(side, 2 * 64, 2 * 64 * 2.4);
         }
-        Assert.Equal(0, TransformPipeline.Parse("resize(64)|center_crop(64)").MinSide(1000, 800, new SeededRandom(0)));
+        Assert.Equal(0, TransformPipeline.Parse("resize(64)|center_crop(64)").Need(1000, 800, new SeededRandom(0)).MinSide);
+    }
+
+    [SkippableFact]
+    public void Decoding_what_a_crop_needs_changes_nothing_and_a_smaller_scale_hardly_anything()
+    {
+        using var tar = new TarReader(File.OpenRead(SharedFiles.Require("data/imagenet-sample-200.tar")));
+        var line = TransformPipeline.Parse("random_resized_crop(224)|hflip");
+        var small = TransformPipeline.Parse("random_resized_crop(64)");
+        var (scratch, part) = (new ImageScratch(), new Image(1, 1));
+        int seen = 0, scaled = 0;
+        double difference = 0;
+        while (seen < 40 && tar.GetNextEntry() is { } entry)
+        {
+            if (entry.DataStream is null)
+                continue;
+            using var bytes = new MemoryStream();
+            entry.DataStream.CopyTo(bytes);
+            var file = bytes.GetBuffer().AsSpan(0, (int)bytes.Length);
+            var whole = ImageCodec.Decode(file);
+            var ahead = new SeededRandom(seen);
+            var (first, second) = (ahead, ahead);
+            ImageCodec.Decode(file, part, (width, height) => line.Need(width, height, ahead));
+            var wanted = line.Apply(whole, new ImageScratch(), ref first);
+            if (part.Width == whole.Width)
+                Assert.True(wanted.Pixels.SequenceEqual(line.Apply(part, scratch, ref second).Pixels), entry.Name);
+
+            ImageCodec.Decode(file, part, (width, height) => small.Need(width, height, ahead));
+            if (part.Width < whole.Width)
+            {
+                (first, second) = (ahead, ahead);
+                wanted = small.Apply(whole, new ImageScratch(), ref first);
+                var actual = small.Apply(part, scratch, ref second);
+                double sum = 0;
+                for (int i = 0; i < wanted.Pixels.Length; i++)
+                    sum += Math.Abs(wanted.Pixels[i] - actual.Pixels[i]);
+                difference += sum / wanted.Pixels.Length;
+                scaled++;
+            }
+            seen++;
+        }
+        Assert.Equal(40, seen);
+        Assert.InRange(scaled, 10, 40);
+        Assert.InRange(difference / scaled, 0, 3); // in grey levels; the crop's borders lie on whole pixels of the smaller image
     }
 
     [Fact]
@@ -189,8 +232,8 @@ public class TransformTests
         var image = Picture(5, 3);
         var planes = new float[45];
         Normalize.ImageNet.Apply(image, planes);
-        Assert.Equal((image[4, 2][1] / 255f - 0.456f) / 0.224f, planes[15 + 2 * 5 + 4]);
-        Assert.Equal((image[0, 1][2] / 255f - 0.406f) / 0.225f, planes[30 + 5]);
+        Assert.Equal((image[4, 2][1] / 255f - 0.456f) / 0.224f, planes[15 + 2 * 5 + 4], 1e-6f);
+        Assert.Equal((image[0, 1][2] / 255f - 0.406f) / 0.225f, planes[30 + 5], 1e-6f);
     }
 
     [Theory]

@@ -24,12 +24,26 @@ public static class ActivationCheckpoint
             return block(inputs);
         // The graph needs an input with a gradient even where only the block's parameters have one.
         using var anchor = zeros(0).requires_grad_();
-        return Recompute.apply([new Block(block), anchor, .. inputs]);
+        var rerun = new Block(block);
+        var results = Recompute.apply([rerun, anchor, .. inputs]);
+        // Auxiliary losses are results like the others; only so do their gradients go through the second run.
+        int count = results.Count - rerun.Losses.Count;
+        foreach (var (loss, result) in rerun.Losses.Zip(results.Skip(count)))
+        {
+            using (result)
+                AuxiliaryLosses.Add(loss.Name, result, loss.Weight);
+        }
+        return results.GetRange(0, count);
     }
 
     /// <summary>What the second run needs of the first.</summary>
-    private sealed class Block(Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> run)
+    private sealed class Block(Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> block)
     {
+        private readonly bool collects = AuxiliaryLosses.Wanted;
+
+        /// <summary>The auxiliary losses of the first run, whose tensors follow the block's results.</summary>
+        public IReadOnlyList<(string Name, double Weight)> Losses { get; private set; } = [];
+
         private readonly IReadOnlyDictionary<string, byte[]> random = GeneratorState.Save();
         private readonly Func<bool, IDisposable> autocast = Autocast.Capture();
 
@@ -38,7 +52,7 @@ public static class ActivationCheckpoint
             using var scope = NewDisposeScope();
             // A weight that is cast here has no history: it must not be taken for one that has.
             using var region = autocast(false);
-            return run(inputs).Select(t => t.MoveToOuterDisposeScope()).ToList();
+            return Results(inputs).Select(t => t.MoveToOuterDisposeScope()).ToList();
         }
 
         public IReadOnlyList<Tensor> Again(IReadOnlyList<Tensor> inputs)
@@ -48,12 +62,23 @@ public static class ActivationCheckpoint
             try
             {
                 using var region = autocast(true);
-                return run(inputs);
+                return Results(inputs);
             }
             finally
             {
                 GeneratorState.Restore(now);
             }
+        }
+
+        private IReadOnlyList<Tensor> Results(IReadOnlyList<Tensor> inputs)
+        {
+            using var auxiliary = AuxiliaryLosses.Collect();
+            var results = block(inputs);
+            if (!collects)
+                return results;
+            var losses = auxiliary.Release();
+            Losses = [.. losses.Select(each => (each.Name, each.Weight))];
+            return [.. results, .. losses.Select(each => each.Loss)];
         }
     }
 

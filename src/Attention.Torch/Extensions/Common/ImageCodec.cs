@@ -2,7 +2,8 @@ namespace Attention.Torch;
 
 /// <summary>
 /// Reads JPEG, PNG and WebP, writes JPEG and PNG. Pixels come out as Pillow's <c>convert("RGB")</c> gives them: grey is
-/// repeated, palettes are looked up, 16 bits are rounded to 8, CMYK is converted, alpha is dropped.
+/// repeated, palettes are looked up, 16 bits are rounded to 8, CMYK is converted, alpha is dropped. Unlike there, what a camera
+/// noted of how it was held is followed, unless the caller declines.
 /// All members may be called from several threads at once.
 /// </summary>
 public static partial class ImageCodec
@@ -31,11 +32,31 @@ public static partial class ImageCodec
 
     /// <summary>Decodes into an image that is reshaped, so that its buffer serves many files.</summary>
     /// <inheritdoc cref="Decode(ReadOnlySpan{byte}, int, long)"/>
-    public static void Decode(ReadOnlySpan<byte> file, Image into, int minSide = 0, long maxPixels = DefaultMaxPixels)
+    public static void Decode(ReadOnlySpan<byte> file, Image into, int minSide = 0, long maxPixels = DefaultMaxPixels) =>
+        Decode(file, into, (width, height) => ImageNeed.All(width, height) with { MinSide = minSide }, maxPixels);
+
+    /// <summary>Decodes what is needed of an image. The result has the whole image's size; its other pixels may be undefined.</summary>
+    /// <param name="file">The whole file.</param>
+    /// <param name="into">Takes the image.</param>
+    /// <param name="needOf">What is needed.</param>
+    /// <param name="maxPixels">Refuse an image whose header claims more pixels, before anything is allocated for them.</param>
+    /// <param name="upright">Whether the EXIF orientation is followed; Pillow and timm leave the image as it is stored.</param>
+    /// <exception cref="ImageError">The file is unknown, cut off, corrupt or too large.</exception>
+    public static void Decode(ReadOnlySpan<byte> file, Image into, NeedOf needOf, long maxPixels = DefaultMaxPixels, bool upright = true)
     {
         var info = ProbeHeader(file);
         RequireSize(info, maxPixels);
-        DecodePixels(file, info, into, Denominator(info, minSide));
+        int orientation = upright ? Orientation.Of(file, info.Format) : 1;
+        bool swaps = orientation > 4;
+        var (width, height) = swaps ? (info.Height, info.Width) : (info.Width, info.Height);
+        var need = needOf(width, height);
+        int denominator = Denominator(info, need.MinSide);
+        if (denominator > 1)
+            need = needOf((width + denominator - 1) / denominator, (height + denominator - 1) / denominator);
+        if (orientation != 1) // rare enough to decode all
+            need = ImageNeed.All((info.Width + denominator - 1) / denominator, (info.Height + denominator - 1) / denominator);
+        DecodePixels(file, info, into, denominator, need);
+        Orientation.Apply(orientation, into);
     }
 
     /// <summary>

@@ -21,7 +21,7 @@ public static partial class ImageCodec
         return new ImageInfo(format, info.Width, info.Height, ChannelsOf(format, info));
     }
 
-    private static void DecodePixels(ReadOnlySpan<byte> file, ImageInfo info, Image into, int denominator)
+    private static void DecodePixels(ReadOnlySpan<byte> file, ImageInfo info, Image into, int denominator, ImageNeed need)
     {
         RequireEnd(file, info.Format);
         using var decoded = denominator == 1
