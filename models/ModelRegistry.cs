@@ -47,12 +47,20 @@ public static class ModelRegistry
         Register(Vision.SigLip.Family);
         Register(Vision.Beit.Family);
         Register(Vision.Eva.Family);
+        Register(Vision.DinoV3.Family);
         Register(Vision.SwinTransformer.Family);
         Register(Vision.SwinTransformerV2.Family);
         Register(Vision.PyramidVisionTransformer.Family);
         Register(Vision.Twins.Family);
         Register(Vision.BiFormer.Family);
         Register(Vision.CrossVit.Family);
+        Register(Vision.ConVit.Family);
+        Register(Vision.TransformerInTransformer.Family);
+        Register(Vision.DaVit.Family);
+        Register(Vision.Cait.Family);
+        Register(Vision.Xcit.Family);
+        Register(Vision.Visformer.Family);
+        Register(Vision.MetaFormer.Family);
         Register(Vision.ResNet.Family);
         Register(Vision.ConvNeXt.Family);
         Register(Language.Gpt2.Family);
@@ -63,7 +71,9 @@ public static class ModelRegistry
         Register(Vision.DiT.MohFamily);
         Register(Vision.CoAtNet.Family);
         Register(Vision.MaxVit.Family);
+        Register(Vision.HaloNet.Family);
         Register(Vision.FocalNet.Family);
+        Register(Vision.GcVit.Family);
         Register(Vision.ShVit.Family);
     }
 

@@ -51,10 +51,7 @@ public static class Experiment
         CheckClasses(train, modelConfig, config);
 
         manual_seed(config.seed);
-        var model = (ImageModel)ModelBuilder.Build(config.model);
-        if (checkpoint is null && config.init is { } init)
-            foreach (var line in WeightLoader.Load(model, init.checkpoint, init.strict, init.part).Describe())
-                reporter.Say(line);
+        var model = checkpoint is null && config.init is { } init ? Initialised(config.model, init, reporter) : (ImageModel)ModelBuilder.Build(config.model);
         model.to(device);
         using var task = new ImageClassification(model, train, held, (CrossEntropyConfig)config.loss, device);
         long parameters = model.parameters().Sum(p => p.numel());
@@ -71,6 +68,14 @@ public static class Experiment
         reporter.Say(checkpoint is null ? $"run folder {run.Location}" : $"going on with {run.Location} after epoch {trainer.State.Epoch}");
         trainer.Run(cancellation);
         return new ExperimentResult(run, RunSummary.Read(run.SummaryFile)!);
+    }
+
+    private static ImageModel Initialised(NamedPart part, InitConfig init, IRunReporter reporter)
+    {
+        var (model, report) = ModelBuilder.Build(part, init);
+        foreach (var line in report.Describe())
+            reporter.Say(line);
+        return (ImageModel)model;
     }
 
     // --- parts -----------------------------------------------------------------------------------

@@ -21,10 +21,11 @@ public sealed class Mlp : Block
     /// <param name="act_layer">Name of the activation: see <see cref="Activations"/>.</param>
     /// <param name="drop">Dropout rate after each layer.</param>
     /// <param name="use_conv">1x1 convolutions, on maps (B, C, H, W): the same function with other weight shapes.</param>
-    public Mlp(long in_features, long hidden_features, string act_layer = "gelu", double drop = 0, bool use_conv = false) : base(nameof(Mlp))
+    /// <param name="bias">Whether the layers have biases.</param>
+    public Mlp(long in_features, long hidden_features, string act_layer = "gelu", double drop = 0, bool use_conv = false, bool bias = true) : base(nameof(Mlp))
     {
         nn.Module<Tensor, Tensor> Layer(long inputs, long outputs) =>
-            use_conv ? nn.Conv2d(inputs, outputs, kernel_size: 1) : nn.Linear(inputs, outputs);
+            use_conv ? nn.Conv2d(inputs, outputs, kernel_size: 1, bias: bias) : nn.Linear(inputs, outputs, hasBias: bias);
         fc1 = Layer(in_features, hidden_features);
         act = Activations.Create(act_layer);
         drop1 = nn.Dropout(drop);
