@@ -51,7 +51,7 @@ public class RegistryTests
         ["biformer_tiny"] = config => Small((BiFormerConfig)config),
         ["biformer_stl"] = config => Small((BiFormerConfig)config),
         ["crossvit_9_240"] = config => Small((CrossVitConfig)config),
-        ["crossvit_15_dagger_408"] = config => Small((CrossVitConfig)config) with { global_pool = "avg", depth = [[1, 2, 1]] },
+        ["crossvit_15_dagger_408"] = config => Small((CrossVitConfig)config) with { depth = [[1, 2, 1]] },
         ["convit_tiny"] = config => (ConVitConfig)config with { img_size = 64, embed_dim = 12, num_heads = 2, depth = 3, local_up_to_layer = 2, num_classes = 5 },
         ["tnt_s_patch16_224"] = config => Small((TntConfig)config),
         ["tnt_s_legacy_patch16_224"] = config => Small((TntConfig)config),
