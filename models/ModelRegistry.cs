@@ -47,6 +47,7 @@ public static class ModelRegistry
         Register(Vision.SigLip.Family);
         Register(Vision.Beit.Family);
         Register(Vision.Eva.Family);
+        Register(Vision.DinoV3.Family);
         Register(Vision.SwinTransformer.Family);
         Register(Vision.SwinTransformerV2.Family);
         Register(Vision.PyramidVisionTransformer.Family);
@@ -71,7 +72,9 @@ public static class ModelRegistry
         Register(Vision.DiT.MohFamily);
         Register(Vision.CoAtNet.Family);
         Register(Vision.MaxVit.Family);
+        Register(Vision.HaloNet.Family);
         Register(Vision.FocalNet.Family);
+        Register(Vision.GcVit.Family);
         Register(Vision.ShVit.Family);
     }
 

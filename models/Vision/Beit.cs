@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Attention.Models.Vision;
 
-/// <summary>A BEiT or an EVA-02; fields as in timm.</summary>
+/// <summary>A BEiT, an EVA-02 or a DINOv3; fields as in timm.</summary>
 public sealed record BeitConfig : AttentionHostConfig
 {
     public int patch_size { get; init; } = 16;
@@ -16,8 +16,12 @@ public sealed record BeitConfig : AttentionHostConfig
     public double mlp_ratio { get; init; } = 4;
     /// <summary>One layer for queries, keys and values, or one for each.</summary>
     public bool qkv_fused { get; init; } = true;
+    /// <summary>Whether queries and values have a bias.</summary>
+    public bool qkv_bias { get; init; } = true;
     /// <summary>Half of the MLP gates the other, by SiLU.</summary>
     public bool swiglu_mlp { get; init; }
+    /// <summary>What the gated MLP's width is rounded up to a multiple of; its gate has a layer of its own then. 0 for neither.</summary>
+    public int swiglu_align_to { get; init; }
     /// <summary>Layer norm inside the gated MLP.</summary>
     public bool scale_mlp { get; init; }
     /// <summary>Layer norm inside the attention, before its last layer.</summary>
@@ -32,14 +36,26 @@ public sealed record BeitConfig : AttentionHostConfig
     public bool use_rot_pos_emb { get; init; }
     /// <summary>Patches along a side to whose positions the rotary embedding scales.</summary>
     public int ref_feat_size { get; init; } = 16;
+    /// <summary>cat: as in EVA-02; dinov3: positions from -1 to 1 whatever the grid.</summary>
+    public string rope_type { get; init; } = "cat";
+    /// <summary>How much slower the slowest pair of channels turns than the fastest.</summary>
+    public double rope_temperature { get; init; } = 10000;
+    /// <summary>Tokens of no patch beside the class token, which the head does not see.</summary>
+    public int num_reg_tokens { get; init; }
+    /// <summary>Images of any size that divides into patches, rather than of img_size alone.</summary>
+    public bool dynamic_img_size { get; init; }
     /// <summary>Start of the layer scales; null for a model without them.</summary>
     public double? init_values { get; init; }
     /// <summary>What the head sees: the mean of the patches (avg) or the class token (token).</summary>
     public string global_pool { get; init; } = "avg";
+    /// <summary>The last norm after the pooling instead of before it; null for that where the mean is taken.</summary>
+    public bool? use_fc_norm { get; init; }
     public double norm_eps { get; init; } = 1e-6;
     public double pos_drop_rate { get; init; }
     public double proj_drop_rate { get; init; }
     public double attn_drop_rate { get; init; }
+
+    internal int PrefixTokens => 1 + num_reg_tokens;
 }
 
 /// <summary>Attention and MLP with layer scale. (B, N, C) to the same.</summary>
@@ -59,7 +75,7 @@ internal sealed class BeitBlock : Block
     public BeitBlock(BeitConfig config, int index, double drop_path, RotaryGrid? rotary) : base(nameof(BeitBlock))
     {
         int dim = config.embed_dim;
-        var site = config.Site(dim, config.num_heads, config.patch_size, index, prefix_tokens: 1);
+        var site = config.Site(dim, config.num_heads, config.patch_size, index, config.PrefixTokens);
         postNorm = config.use_post_norm;
         norm1 = nn.LayerNorm(dim, config.norm_eps);
         mixer = config.attention is { } chosen ? new HostedAttention(chosen, site) : new HostedAttention(Own(config, rotary), AttentionLayout.Sequence, site);
@@ -69,17 +85,21 @@ internal sealed class BeitBlock : Block
         norm2 = nn.LayerNorm(dim, config.norm_eps);
         long hidden = (long)(dim * config.mlp_ratio);
         mlp = !config.swiglu_mlp ? new Mlp(dim, hidden, drop: config.proj_drop_rate)
-            : config.scale_mlp ? new SwiGlu(dim, hidden, config.proj_drop_rate, config.norm_eps)
+            : config.scale_mlp || config.swiglu_align_to > 0
+                ? new SwiGlu(dim, Aligned(hidden, config.swiglu_align_to), config.proj_drop_rate, config.scale_mlp ? config.norm_eps : null)
             : new GluMlp(dim, hidden * 2, drop: config.proj_drop_rate);
         gamma_2 = config.init_values is { } again ? new Parameter(full(dim, again)) : null;
         drop_path2 = DropPath.Of(drop_path);
         RegisterComponents();
     }
 
+    private static long Aligned(long width, int unit) => unit > 0 ? (width + unit - 1) / unit * unit : width;
+
     private static PositionedSelfAttention Own(BeitConfig config, RotaryGrid? rotary) => new(config.embed_dim, new PositionedSelfAttentionConfig
     {
         num_heads = config.num_heads,
         qkv_fused = config.qkv_fused,
+        qkv_bias = config.qkv_bias,
         relative_grid = config.use_rel_pos_bias ? config.img_size / config.patch_size : null,
         scale_norm = config.scale_attn_inner,
         attn_drop = config.attn_drop_rate,
@@ -110,12 +130,13 @@ internal sealed class BeitBlock : Block
 
 /// <summary>
 /// BEiT: Bao et al., BERT Pre-Training of Image Transformers, 2021 (arXiv:2106.08254), version 2: Peng et al., 2022
-/// (arXiv:2208.06366); with rotary embedding and gated MLP EVA-02: Fang et al., 2023 (arXiv:2303.11331). Parameter names as in
-/// timm's beit.py and eva.py.
+/// (arXiv:2208.06366); with rotary embedding and gated MLP EVA-02: Fang et al., 2023 (arXiv:2303.11331), and with register
+/// tokens too DINOv3: Siméoni et al., 2025 (arXiv:2508.10104). Parameter names as in timm's beit.py and eva.py.
 /// </summary>
 public sealed class Beit : IsotropicModel
 {
     private readonly Parameter cls_token;
+    private readonly Parameter? reg_token;
     private readonly Parameter? pos_embed;
     private readonly PatchEmbed patch_embed;
     private readonly Dropout pos_drop;
@@ -134,15 +155,20 @@ public sealed class Beit : IsotropicModel
         this.config = config;
         if (config.global_pool is not ("avg" or "token"))
             throw new UserError($"global_pool '{config.global_pool}' is not known", "choose avg or token");
+        if (config.rope_type is not ("cat" or "dinov3"))
+            throw new UserError($"rope_type '{config.rope_type}' is not known", "choose cat or dinov3");
         int dim = config.embed_dim;
         patch_embed = new PatchEmbed(config.img_size, config.patch_size, config.in_chans, dim);
         cls_token = new Parameter(zeros(1, 1, dim));
-        pos_embed = config.use_abs_pos_emb ? new Parameter(zeros(1, patch_embed.num_patches + 1, dim)) : null;
+        reg_token = config.num_reg_tokens > 0 ? new Parameter(zeros(1, config.num_reg_tokens, dim)) : null;
+        pos_embed = config.use_abs_pos_emb ? new Parameter(zeros(1, patch_embed.num_patches + config.PrefixTokens, dim)) : null;
         pos_drop = nn.Dropout(config.pos_drop_rate);
-        rotary = config.use_rot_pos_emb ? new RotaryGrid(dim / config.num_heads, patch_embed.grid_size, config.ref_feat_size, prefix_tokens: 1) : null;
+        rotary = config.use_rot_pos_emb
+            ? new RotaryGrid(dim / config.num_heads, patch_embed.grid_size, config.ref_feat_size, config.PrefixTokens, config.rope_temperature, centred: config.rope_type == "dinov3")
+            : null;
         var rates = DropPath.Rates(config.drop_path_rate, config.depth);
         blocks = nn.ModuleList(rates.Select((rate, i) => (nn.Module<Tensor, Tensor>)new BeitBlock(config, i, rate, rotary)).ToArray());
-        bool afterPool = config.global_pool == "avg";
+        bool afterPool = config.use_fc_norm ?? config.global_pool == "avg";
         norm = afterPool ? nn.Identity() : nn.LayerNorm(dim, config.norm_eps);
         fc_norm = afterPool ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();
         head_drop = nn.Dropout(config.drop_rate);
@@ -157,7 +183,7 @@ public sealed class Beit : IsotropicModel
     protected override IReadOnlyList<nn.Module<Tensor, Tensor>> Blocks => [.. blocks];
     protected override nn.Module<Tensor, Tensor> FinalNorm => norm;
     protected override int PatchSize => config.patch_size;
-    protected override int PrefixTokens => 1;
+    protected override int PrefixTokens => config.PrefixTokens;
 
     public override IReadOnlySet<string> no_weight_decay => named_parameters().Select(p => p.name)
         .Where(name => name is "pos_embed" or "cls_token" || name.EndsWith("relative_position_bias_table", StringComparison.Ordinal)).ToHashSet();
@@ -167,6 +193,8 @@ public sealed class Beit : IsotropicModel
         using var _ = no_grad();
         Linears.Initialise(this);
         nn.init.trunc_normal_(cls_token, std: 0.02);
+        if (reg_token is not null)
+            nn.init.trunc_normal_(reg_token, std: 0.02);
         if (pos_embed is not null)
             nn.init.trunc_normal_(pos_embed, std: 0.02);
         for (int i = 0; i < blocks.Count; i++)
@@ -176,17 +204,24 @@ public sealed class Beit : IsotropicModel
     protected override Tensor Embed(Tensor images)
     {
         using var scope = NewDisposeScope();
+        int height = (int)images.shape[2] / config.patch_size;
+        int width = (int)images.shape[3] / config.patch_size;
+        if (!config.dynamic_img_size && (height, width) != (patch_embed.grid_size, patch_embed.grid_size))
+            throw new ArgumentException(
+                $"the model takes images of {config.img_size}x{config.img_size}, not {images.shape[2]}x{images.shape[3]}: set img_size, or dynamic_img_size: true");
+        rotary?.Fit(height, width);
         var patches = patch_embed.call(images);
-        if (patches.shape[1] != patch_embed.num_patches)
-            throw new ArgumentException($"the model takes images of {config.img_size}x{config.img_size}, not {images.shape[2]}x{images.shape[3]}: set img_size");
-        var tokens = cat([cls_token.expand(patches.shape[0], -1, -1), patches], 1);
-        return scope.MoveToOuter(pos_drop.call(pos_embed is null ? tokens : tokens + pos_embed));
+        long batch = patches.shape[0];
+        var tokens = reg_token is null
+            ? cat([cls_token.expand(batch, -1, -1), patches], 1)
+            : cat([cls_token.expand(batch, -1, -1), reg_token.expand(batch, -1, -1), patches], 1);
+        return scope.MoveToOuter(pos_drop.call(pos_embed is null ? tokens : tokens + PositionEmbedding.Resample(pos_embed, height, width, PrefixTokens)));
     }
 
     public override Tensor forward_head(Tensor x, bool pre_logits = false)
     {
         using var scope = NewDisposeScope();
-        x = config.global_pool == "avg" ? x.slice(1, 1, x.shape[1], 1).mean([1]) : x[.., 0];
+        x = config.global_pool == "avg" ? x.slice(1, PrefixTokens, x.shape[1], 1).mean([1]) : x[.., 0];
         x = head_drop.call(fc_norm.call(x));
         return scope.MoveToOuter(pre_logits ? x : head.call(x));
     }

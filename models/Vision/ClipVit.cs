@@ -1,8 +1,8 @@
 namespace Attention.Models.Vision;
 
 /// <summary>
-/// The image towers of CLIP models: a norm before the blocks, and quick GELU in those of OpenAI and their like. A head of
-/// num_classes takes the place of the projection. Radford et al., Learning Transferable Visual Models From Natural Language
+/// The image towers of CLIP models: a norm before the blocks, and quick GELU in those of OpenAI and their like. The head is
+/// the classifier that the weights were tuned with, or else the projection to the space shared with text. Radford et al., Learning Transferable Visual Models From Natural Language
 /// Supervision, 2021 (arXiv:2103.00020).
 /// </summary>
 public static class ClipVit
@@ -32,33 +32,33 @@ public static class ClipVit
         Build = config => new VisionTransformer(config),
         Table = new Dictionary<string, VitConfig>
         {
-            ["vit_xsmall_patch16_clip_224"] = Base with { embed_dim = 256, depth = 10, num_heads = 4 },
-            ["vit_medium_patch32_clip_224"] = Medium with { patch_size = 32 },
-            ["vit_medium_patch16_clip_224"] = Medium,
-            ["vit_betwixt_patch32_clip_224"] = Base32 with { embed_dim = 640, num_heads = 10 },
+            ["vit_xsmall_patch16_clip_224"] = Base with { embed_dim = 256, depth = 10, num_heads = 4, num_classes = 512 },
+            ["vit_medium_patch32_clip_224"] = Medium with { patch_size = 32, num_classes = 512 },
+            ["vit_medium_patch16_clip_224"] = Medium with { num_classes = 512 },
+            ["vit_betwixt_patch32_clip_224"] = Base32 with { embed_dim = 640, num_heads = 10, num_classes = 512 },
             ["vit_base_patch32_clip_224"] = Base32,
-            ["vit_base_patch32_clip_256"] = At(Base32, 256),
+            ["vit_base_patch32_clip_256"] = At(Base32, 256) with { num_classes = 512 },
             ["vit_base_patch32_clip_384"] = At(Base32, 384),
             ["vit_base_patch32_clip_448"] = At(Base32, 448),
             ["vit_base_patch16_clip_224"] = Base with { crop_pct = 0.95 },
             ["vit_base_patch16_clip_384"] = At(Base, 384),
-            ["vit_base_patch16_plus_clip_240"] = At(Base, 240) with { embed_dim = 896, num_heads = 14 },
+            ["vit_base_patch16_plus_clip_240"] = At(Base, 240) with { embed_dim = 896, num_heads = 14, num_classes = 640 },
             // These weights were trained on pixels in [-1, 1].
             ["vit_large_patch14_clip_224"] = Large with { mean = [0.5, 0.5, 0.5], std = [0.5, 0.5, 0.5] },
             ["vit_large_patch14_clip_336"] = At(Large, 336) with { mean = [0.5, 0.5, 0.5], std = [0.5, 0.5, 0.5] },
             ["vit_huge_patch14_clip_224"] = Huge,
             ["vit_huge_patch14_clip_336"] = At(Huge, 336),
-            ["vit_huge_patch14_clip_378"] = At(Huge, 378),
-            ["vit_giant_patch14_clip_224"] = Giant,
-            ["vit_gigantic_patch14_clip_224"] = Gigantic,
-            ["vit_gigantic_patch14_clip_378"] = At(Gigantic, 378),
-            ["vit_base_patch32_clip_quickgelu_224"] = Quick(Base32),
-            ["vit_base_patch16_clip_quickgelu_224"] = Quick(At(Base, 224)),
-            ["vit_large_patch14_clip_quickgelu_224"] = Quick(Large),
-            ["vit_large_patch14_clip_quickgelu_336"] = Quick(At(Large, 336)),
-            ["vit_huge_patch14_clip_quickgelu_224"] = Quick(Huge),
-            ["vit_huge_patch14_clip_quickgelu_378"] = Quick(At(Huge, 378)),
-            ["vit_gigantic_patch14_clip_quickgelu_224"] = Quick(Gigantic),
+            ["vit_huge_patch14_clip_378"] = At(Huge, 378) with { num_classes = 1024 },
+            ["vit_giant_patch14_clip_224"] = Giant with { num_classes = 1024 },
+            ["vit_gigantic_patch14_clip_224"] = Gigantic with { num_classes = 1280 },
+            ["vit_gigantic_patch14_clip_378"] = At(Gigantic, 378) with { num_classes = 1280 },
+            ["vit_base_patch32_clip_quickgelu_224"] = Quick(Base32) with { num_classes = 512 },
+            ["vit_base_patch16_clip_quickgelu_224"] = Quick(At(Base, 224)) with { num_classes = 512 },
+            ["vit_large_patch14_clip_quickgelu_224"] = Quick(Large) with { num_classes = 768 },
+            ["vit_large_patch14_clip_quickgelu_336"] = Quick(At(Large, 336)) with { num_classes = 768 },
+            ["vit_huge_patch14_clip_quickgelu_224"] = Quick(Huge) with { num_classes = 1024 },
+            ["vit_huge_patch14_clip_quickgelu_378"] = Quick(At(Huge, 378)) with { num_classes = 1024 },
+            ["vit_gigantic_patch14_clip_quickgelu_224"] = Quick(Gigantic) with { num_classes = 1280 },
         },
     };
 }

@@ -204,11 +204,13 @@ public sealed class ConvNeXt : StagedModel
     private static readonly ConvNeXtConfig Small = Tiny with { depths = [3, 3, 27, 3] };
     private static readonly ConvNeXtConfig Base = Small with { dims = [128, 256, 512, 1024] };
     private static readonly ConvNeXtConfig Large = Small with { dims = [192, 384, 768, 1536] };
-    private static readonly ConvNeXtConfig Atto = Tiny with { depths = [2, 2, 6, 2], dims = [40, 80, 160, 320], conv_mlp = true, crop_pct = 0.95 };
+    private static readonly ConvNeXtConfig Atto = Tiny with { depths = [2, 2, 6, 2], dims = [40, 80, 160, 320], conv_mlp = true };
     private static readonly ConvNeXtConfig Femto = Atto with { dims = [48, 96, 192, 384] };
     private static readonly ConvNeXtConfig Pico = Atto with { dims = [64, 128, 256, 512] };
-    private static readonly ConvNeXtConfig Nano = Atto with { depths = [2, 2, 8, 2], dims = [80, 160, 320, 640] };
-    private static ConvNeXtConfig V2(ConvNeXtConfig config) => config with { use_grn = true, ls_init_value = null };
+    private static readonly ConvNeXtConfig Nano = Atto with { depths = [2, 2, 8, 2], dims = [80, 160, 320, 640], crop_pct = 0.95 };
+    private static ConvNeXtConfig Clip(ConvNeXtConfig config) =>
+        config with { crop_pct = 1, mean = VisionTransformer.ClipMean, std = VisionTransformer.ClipStd };
+    private static ConvNeXtConfig V2(ConvNeXtConfig config) => config with { use_grn = true, ls_init_value = null, crop_pct = 0.875 };
 
     /// <summary>The variants, by timm's names.</summary>
     public static ModelFamily<ConvNeXtConfig> Family { get; } = new()
@@ -223,17 +225,17 @@ public sealed class ConvNeXt : StagedModel
             ["convnext_femto"] = Femto,
             ["convnext_femto_ols"] = Femto with { stem_type = "overlap_tiered" },
             ["convnext_pico"] = Pico,
-            ["convnext_pico_ols"] = Pico with { stem_type = "overlap_tiered" },
+            ["convnext_pico_ols"] = Pico with { stem_type = "overlap_tiered", crop_pct = 0.95 },
             ["convnext_nano"] = Nano,
             ["convnext_nano_ols"] = Nano with { stem_type = "overlap" },
-            ["convnext_tiny_hnf"] = Tiny with { head_norm_first = true, conv_mlp = true },
-            ["convnext_tiny"] = Tiny,
-            ["convnext_small"] = Small,
+            ["convnext_tiny_hnf"] = Tiny with { head_norm_first = true, conv_mlp = true, crop_pct = 0.95 },
+            ["convnext_tiny"] = Tiny with { crop_pct = 0.95 },
+            ["convnext_small"] = Small with { crop_pct = 0.95 },
             ["convnext_base"] = Base,
             ["convnext_large"] = Large,
-            ["convnext_large_mlp"] = Large with { head_hidden_size = 1536, img_size = 256 },
+            ["convnext_large_mlp"] = Clip(Large) with { head_hidden_size = 1536, img_size = 320 },
             ["convnext_xlarge"] = Small with { dims = [256, 512, 1024, 2048] },
-            ["convnext_xxlarge"] = Small with { depths = [3, 4, 30, 3], dims = [384, 768, 1536, 3072], norm_eps = 1e-5, img_size = 256 },
+            ["convnext_xxlarge"] = Clip(Small) with { depths = [3, 4, 30, 3], dims = [384, 768, 1536, 3072], norm_eps = 1e-5, img_size = 256 },
             ["convnextv2_atto"] = V2(Atto),
             ["convnextv2_femto"] = V2(Femto),
             ["convnextv2_pico"] = V2(Pico),
@@ -242,7 +244,7 @@ public sealed class ConvNeXt : StagedModel
             ["convnextv2_small"] = V2(Small),
             ["convnextv2_base"] = V2(Base),
             ["convnextv2_large"] = V2(Large),
-            ["convnextv2_huge"] = V2(Small) with { dims = [352, 704, 1408, 2816] },
+            ["convnextv2_huge"] = V2(Small) with { dims = [352, 704, 1408, 2816], img_size = 384, crop_pct = 1 },
         },
     };
 }

@@ -7,7 +7,7 @@ namespace Attention.Models.Vision;
 /// </summary>
 public static class DinoV2
 {
-    private static readonly VitConfig Base = new() { patch_size = 14, img_size = 518, init_values = 1e-5, crop_pct = 1 };
+    private static readonly VitConfig Base = new() { patch_size = 14, img_size = 518, init_values = 1e-5, crop_pct = 1, num_classes = 0 };
     private static readonly VitConfig Small = Base with { embed_dim = 384, num_heads = 6 };
     private static readonly VitConfig Large = Base with { embed_dim = 1024, depth = 24, num_heads = 16 };
     private static readonly VitConfig Giant = Base with { embed_dim = 1536, depth = 40, num_heads = 24, mlp_ratio = 2.66667 * 2, mlp_layer = "swiglu_packed" };

@@ -3,7 +3,8 @@ namespace Attention.Models.Vision;
 /// <summary>
 /// EVA: Fang et al., Exploring the Limits of Masked Visual Representation Learning at Scale, 2022 (arXiv:2211.07636), and
 /// EVA-02, with rotary embedding and a gated MLP: Fang et al., A Visual Representation for Neon Genesis, 2023
-/// (arXiv:2303.11331). The model is <see cref="Beit"/>.
+/// (arXiv:2303.11331). The model is <see cref="Beit"/>. Weights that were trained without labels have no classifier, those of
+/// CLIP the projection to the space shared with text.
 /// </summary>
 public static class Eva
 {
@@ -43,20 +44,28 @@ public static class Eva
         {
             ["eva_giant_patch14_224"] = Giant,
             ["eva_giant_patch14_336"] = At(Giant, 336),
-            ["eva_giant_patch14_560"] = At(Giant, 560),
-            ["eva_giant_patch14_clip_224"] = Giant with { global_pool = "token" },
-            ["eva02_tiny_patch14_224"] = Tiny,
+            ["eva_giant_patch14_560"] = At(Giant, 560) with { mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225] },
+            ["eva_giant_patch14_clip_224"] = Giant with { global_pool = "token", num_classes = 1024 },
+            ["eva02_tiny_patch14_224"] = Tiny with { num_classes = 0 },
             ["eva02_tiny_patch14_336"] = At(Tiny, 336),
-            ["eva02_small_patch14_224"] = Small,
+            ["eva02_small_patch14_224"] = Small with { num_classes = 0 },
             ["eva02_small_patch14_336"] = At(Small, 336),
-            ["eva02_base_patch14_224"] = Base,
+            ["eva02_base_patch14_224"] = Base with { num_classes = 0 },
             ["eva02_base_patch14_448"] = At(Base, 448),
-            ["eva02_large_patch14_224"] = Large,
+            ["eva02_large_patch14_224"] = Large with { num_classes = 0 },
             ["eva02_large_patch14_448"] = At(Large, 448),
-            ["eva02_base_patch16_clip_224"] = Clip(Base) with { patch_size = 16 },
-            ["eva02_large_patch14_clip_224"] = Clip(Large),
-            ["eva02_large_patch14_clip_336"] = At(Clip(Large), 336),
-            ["eva02_enormous_patch14_clip_224"] = Giant with { embed_dim = 1792, depth = 64, mlp_ratio = 15360.0 / 1792, use_post_norm = true, global_pool = "token" },
+            ["eva02_base_patch16_clip_224"] = Clip(Base) with { patch_size = 16, num_classes = 512 },
+            ["eva02_large_patch14_clip_224"] = Clip(Large) with { num_classes = 768 },
+            ["eva02_large_patch14_clip_336"] = At(Clip(Large), 336) with { num_classes = 768 },
+            ["eva02_enormous_patch14_clip_224"] = Giant with
+            {
+                embed_dim = 1792,
+                depth = 64,
+                mlp_ratio = 15360.0 / 1792,
+                use_post_norm = true,
+                global_pool = "token",
+                num_classes = 1024,
+            },
         },
     };
 }

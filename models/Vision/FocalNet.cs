@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Attention.Models.Vision;
 
 /// <summary>A FocalNet; fields as in timm.</summary>
-public sealed record FocalNetConfig : ImageModelConfig
+public sealed record FocalNetConfig : AttentionHostConfig
 {
     /// <summary>Channels of the first stage; each further one has twice as many.</summary>
     public int embed_dim { get; init; } = 96;
@@ -35,23 +35,27 @@ public sealed record FocalNetConfig : ImageModelConfig
 /// <summary>Focal modulation and an MLP, each normed before or after. (B, C, H, W) to the same.</summary>
 internal sealed class FocalNetBlock : Block
 {
+    /// <summary>Channels of a head, for an attention that has them in the modulation's place.</summary>
+    private const int HeadDim = 32;
+
     private readonly nn.Module<Tensor, Tensor> norm1;
     private readonly nn.Module<Tensor, Tensor> modulation;
     private readonly nn.Module<Tensor, Tensor> norm1_post;
     private readonly nn.Module<Tensor, Tensor> ls1;
     private readonly nn.Module<Tensor, Tensor> drop_path1;
     private readonly nn.Module<Tensor, Tensor> norm2;
-    private readonly Mlp mlp;
+    private readonly ConvMlp mlp;
     private readonly nn.Module<Tensor, Tensor> norm2_post;
     private readonly nn.Module<Tensor, Tensor> ls2;
     private readonly nn.Module<Tensor, Tensor> drop_path2;
+    private readonly HostedAttention mixer;
 
-    public FocalNetBlock(FocalNetConfig config, int stage, double drop_path) : base(nameof(FocalNetBlock))
+    public FocalNetBlock(FocalNetConfig config, int stage, int index, double drop_path) : base(nameof(FocalNetBlock))
     {
         int dim = config.embed_dim << stage;
         nn.Module<Tensor, Tensor> Norm(bool wanted) => wanted ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();
         norm1 = Norm(!config.use_post_norm);
-        modulation = new FocalModulation(dim, new FocalModulationConfig
+        mixer = new HostedAttention(config.attention ?? new FocalModulationConfig
         {
             focal_window = config.focal_windows[stage],
             focal_level = config.focal_levels[stage],
@@ -59,12 +63,13 @@ internal sealed class FocalNetBlock : Block
             normalize_modulator = config.normalize_modulator,
             proj_drop = config.proj_drop_rate,
             norm_eps = config.norm_eps,
-        });
+        }, config.Site(dim, Math.Max(1, dim / HeadDim), 4 << stage, index));
+        modulation = mixer.Module;
         norm1_post = Norm(config.use_post_norm);
         ls1 = LayerScale.Of(dim, config.layerscale_value);
         drop_path1 = DropPath.Of(drop_path);
         norm2 = Norm(!config.use_post_norm);
-        mlp = new Mlp(dim, (long)(dim * config.mlp_ratio), drop: config.proj_drop_rate, use_conv: true);
+        mlp = new ConvMlp(dim, (long)(dim * config.mlp_ratio), drop: config.proj_drop_rate);
         norm2_post = Norm(config.use_post_norm);
         ls2 = LayerScale.Of(dim, config.layerscale_value);
         drop_path2 = DropPath.Of(drop_path);
@@ -74,7 +79,7 @@ internal sealed class FocalNetBlock : Block
     protected override Tensor Forward(Tensor x)
     {
         x = x.permute(0, 2, 3, 1);
-        x = x + drop_path1.call(ls1.call(norm1_post.call(modulation.call(norm1.call(x)))));
+        x = x + drop_path1.call(ls1.call(norm1_post.call(mixer.OnMap(norm1.call(x)))));
         var expanded = mlp.call(norm2.call(x).permute(0, 3, 1, 2)).permute(0, 2, 3, 1);
         return (x + drop_path2.call(ls2.call(norm2_post.call(expanded)))).permute(0, 3, 1, 2);
     }
@@ -112,7 +117,7 @@ internal sealed class FocalNetStage : Block
     {
         int dim = config.embed_dim << stage;
         downsample = stage == 0 ? nn.Identity() : new FocalNetDownsample(config, dim / 2, dim, stride: 2);
-        blocks = nn.Sequential(drop_path.Select(rate => (nn.Module<Tensor, Tensor>)new FocalNetBlock(config, stage, rate)));
+        blocks = nn.Sequential(drop_path.Select((rate, i) => (nn.Module<Tensor, Tensor>)new FocalNetBlock(config, stage, i, rate)));
         RegisterComponents();
     }
 

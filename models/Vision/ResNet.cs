@@ -210,7 +210,7 @@ public sealed class ResNet : StagedModel
 
     // --- variants --------------------------------------------------------------------------------
 
-    private static readonly ResNetConfig R50 = new() { crop_pct = 0.95 };
+    private static readonly ResNetConfig R50 = new();
     private static readonly ResNetConfig R26 = R50 with { layers = [2, 2, 2, 2] };
     private static readonly ResNetConfig R101 = R50 with { layers = [3, 4, 23, 3] };
     private static readonly ResNetConfig R152 = R50 with { layers = [3, 8, 36, 3] };
@@ -224,6 +224,9 @@ public sealed class ResNet : StagedModel
     private static ResNetConfig T(ResNetConfig config) => D(config) with { stem_type = "deep_tiered" };
     private static ResNetConfig X(ResNetConfig config, int groups, int width) => config with { cardinality = groups, base_width = width };
     private static ResNetConfig Se(ResNetConfig config) => config with { attn_layer = "se" };
+    // Weights of timm's later recipes are evaluated on more of the image.
+    private static ResNetConfig Whole(ResNetConfig config) => config with { crop_pct = 0.95 };
+    private static ResNetConfig Bilinear(ResNetConfig config) => config with { interpolation = "bilinear" };
     private static ResNetConfig Eca(ResNetConfig config) => config with { attn_layer = "eca" };
 
     /// <summary>The variants, by timm's names.</summary>
@@ -234,56 +237,65 @@ public sealed class ResNet : StagedModel
         Build = config => new ResNet(config),
         Table = new Dictionary<string, ResNetConfig>
         {
-            ["resnet10t"] = T(R18) with { layers = [1, 1, 1, 1] },
-            ["resnet14t"] = T(R26) with { layers = [1, 1, 1, 1] },
-            ["resnet18"] = R18,
+            ["resnet10t"] = T(R18) with { layers = [1, 1, 1, 1], img_size = 176 },
+            ["resnet14t"] = T(R26) with { layers = [1, 1, 1, 1], img_size = 176 },
+            ["resnet18"] = Whole(R18),
             ["resnet18d"] = D(R18),
-            ["resnet34"] = R34,
+            ["resnet34"] = Whole(R34),
             ["resnet34d"] = D(R34),
             ["resnet26"] = R26,
-            ["resnet26t"] = T(R26) with { img_size = 256 },
+            ["resnet26t"] = T(R26) with { img_size = 256, crop_pct = 0.94 },
             ["resnet26d"] = D(R26),
-            ["resnet50"] = R50,
+            ["resnet50"] = Whole(R50),
             ["resnet50c"] = C(R50),
             ["resnet50d"] = D(R50),
             ["resnet50s"] = S(R50),
             ["resnet50t"] = T(R50),
-            ["resnet101"] = R101,
+            ["resnet101"] = Whole(R101),
             ["resnet101c"] = C(R101),
-            ["resnet101d"] = D(R101) with { img_size = 256 },
+            ["resnet101d"] = Whole(D(R101)) with { img_size = 256 },
             ["resnet101s"] = S(R101),
-            ["resnet152"] = R152,
+            ["resnet152"] = Whole(R152),
             ["resnet152c"] = C(R152),
-            ["resnet152d"] = D(R152) with { img_size = 256 },
+            ["resnet152d"] = Whole(D(R152)) with { img_size = 256 },
             ["resnet152s"] = S(R152),
             ["resnet200"] = R200,
-            ["resnet200d"] = D(R200) with { img_size = 256 },
+            ["resnet200d"] = Whole(D(R200)) with { img_size = 256 },
             ["wide_resnet50_2"] = R50 with { base_width = 128 },
-            ["wide_resnet101_2"] = R101 with { base_width = 128 },
-            ["resnext50_32x4d"] = X(R50, 32, 4),
+            ["wide_resnet101_2"] = Bilinear(R101) with { base_width = 128 },
+            ["resnext50_32x4d"] = Whole(X(R50, 32, 4)),
             ["resnext50d_32x4d"] = X(D(R50), 32, 4),
-            ["resnext101_32x4d"] = X(R101, 32, 4),
-            ["resnext101_32x8d"] = X(R101, 32, 8),
-            ["resnext101_32x16d"] = X(R101, 32, 16),
-            ["resnext101_32x32d"] = X(R101, 32, 32),
-            ["resnext101_64x4d"] = X(R101, 64, 4),
+            ["resnext101_32x4d"] = Bilinear(X(R101, 32, 4)),
+            ["resnext101_32x8d"] = Bilinear(X(R101, 32, 8)),
+            ["resnext101_32x16d"] = Bilinear(X(R101, 32, 16)),
+            ["resnext101_32x32d"] = Bilinear(X(R101, 32, 32)),
+            ["resnext101_64x4d"] = Whole(X(R101, 64, 4)),
             ["seresnet18"] = Se(R18),
             ["seresnet34"] = Se(R34),
-            ["seresnet50"] = Se(R50),
+            ["seresnet50"] = Whole(Se(R50)),
             ["seresnet50t"] = Se(T(R50)),
             ["seresnet101"] = Se(R101),
             ["seresnet152"] = Se(R152),
-            ["seresnet152d"] = Se(D(R152)) with { img_size = 256 },
+            ["seresnet152d"] = Whole(Se(D(R152))) with { img_size = 256 },
+            ["seresnet200d"] = Se(D(R200)) with { img_size = 256 },
+            ["seresnet269d"] = Se(D(R269)) with { img_size = 256 },
+            ["seresnext26d_32x4d"] = Se(X(D(R26), 32, 4)),
+            ["seresnext26t_32x4d"] = Se(X(T(R26), 32, 4)),
             ["seresnext50_32x4d"] = Se(X(R50, 32, 4)),
             ["seresnext101_32x4d"] = Se(X(R101, 32, 4)),
-            ["seresnext101_32x8d"] = Se(X(R101, 32, 8)),
+            ["seresnext101_32x8d"] = Whole(Se(X(R101, 32, 8))),
+            ["seresnext101_64x4d"] = Se(X(R101, 64, 4)),
+            ["seresnext101d_32x8d"] = Whole(Se(X(D(R101), 32, 8))),
+            ["ecaresnext26t_32x4d"] = Eca(X(T(R26), 32, 4)),
+            // As in timm, with the layers of a ResNet-26.
+            ["ecaresnext50t_32x4d"] = Eca(X(T(R26), 32, 4)),
             ["ecaresnet26t"] = Eca(T(R26)) with { img_size = 256 },
             ["ecaresnet50d"] = Eca(D(R50)),
             ["ecaresnet50t"] = Eca(T(R50)) with { img_size = 256 },
             ["ecaresnetlight"] = Eca(R50) with { layers = [1, 1, 11, 3], stem_width = 32, avg_down = true },
             ["ecaresnet101d"] = Eca(D(R101)),
-            ["ecaresnet200d"] = Eca(D(R200)) with { img_size = 256 },
-            ["ecaresnet269d"] = Eca(D(R269)) with { img_size = 320 },
+            ["ecaresnet200d"] = Whole(Eca(D(R200))) with { img_size = 256 },
+            ["ecaresnet269d"] = Whole(Eca(D(R269))) with { img_size = 320 },
         },
     };
 }

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Attention.Models.Vision;
 
 /// <summary>A SHViT; fields as in timm.</summary>
-public sealed record ShVitConfig : ImageModelConfig
+public sealed record ShVitConfig : AttentionHostConfig
 {
     /// <summary>Channels of each stage.</summary>
     public int[] embed_dim { get; init; } = [128, 256, 384];
@@ -42,14 +42,16 @@ internal sealed class ShVitFeedForward : Block
 internal sealed class ShVitMixer : Block
 {
     private readonly nn.Module<Tensor, Tensor> m;
+    private readonly HostedAttention mixer;
 
-    public ShVitMixer(nn.Module<Tensor, Tensor> m) : base(nameof(ShVitMixer))
+    public ShVitMixer(HostedAttention mixer) : base(nameof(ShVitMixer))
     {
-        this.m = m;
+        this.mixer = mixer;
+        m = mixer.Module;
         RegisterComponents();
     }
 
-    protected override Tensor Forward(Tensor x) => x + m.call(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2);
+    protected override Tensor Forward(Tensor x) => x + mixer.OnMap(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2);
 }
 
 /// <summary>A depthwise convolution, attention and a feed-forward, each added to its input. (B, C, H, W) to the same.</summary>
@@ -59,13 +61,15 @@ internal sealed class ShVitBlock : Block
     private readonly nn.Module<Tensor, Tensor> mixer;
     private readonly Residual ffn;
 
-    public ShVitBlock(ShVitConfig config, int stage) : base(nameof(ShVitBlock))
+    public ShVitBlock(ShVitConfig config, int stage, int index) : base(nameof(ShVitBlock))
     {
         int dim = config.embed_dim[stage];
         conv = new Residual(new ConvNorm(dim, dim, kernel_size: 3, groups: dim, zero: true));
         mixer = config.types[stage] switch
         {
-            "s" => new ShVitMixer(new SingleHeadAttention(dim, new SingleHeadAttentionConfig { partial_dim = config.partial_dim[stage], qk_dim = config.qk_dim[stage] })),
+            "s" => new ShVitMixer(new HostedAttention(
+                config.attention ?? new SingleHeadAttentionConfig { partial_dim = config.partial_dim[stage], qk_dim = config.qk_dim[stage] },
+                config.Site(dim, num_heads: 1, stride: 16 << stage, index))),
             "i" => nn.Identity(),
             var other => throw new UserError($"types has '{other}'", "give each stage s, for single-head attention, or i, for none"),
         };
@@ -110,7 +114,7 @@ internal sealed class ShVitStage : Block
     public ShVitStage(ShVitConfig config, int stage) : base(nameof(ShVitStage))
     {
         downsample = stage == 0 ? nn.Identity() : StepDown(config.embed_dim[stage - 1], config.embed_dim[stage]);
-        blocks = nn.Sequential(Enumerable.Range(0, config.depth[stage]).Select(_ => (nn.Module<Tensor, Tensor>)new ShVitBlock(config, stage)));
+        blocks = nn.Sequential(Enumerable.Range(0, config.depth[stage]).Select(i => (nn.Module<Tensor, Tensor>)new ShVitBlock(config, stage, i)));
         RegisterComponents();
     }
 

@@ -6,7 +6,7 @@ namespace Attention.Models.Vision;
 /// </summary>
 public static class SigLip
 {
-    private static readonly VitConfig Base = new() { class_token = false, crop_pct = 0.9, mean = [0.5, 0.5, 0.5], std = [0.5, 0.5, 0.5] };
+    private static readonly VitConfig Base = new() { class_token = false, num_classes = 0, crop_pct = 0.9, mean = [0.5, 0.5, 0.5], std = [0.5, 0.5, 0.5] };
     private static readonly VitConfig Large = Base with { embed_dim = 1024, depth = 24, num_heads = 16 };
     private static readonly VitConfig Shape400M = Base with { embed_dim = 1152, depth = 27, num_heads = 16, mlp_ratio = 3.7362 };
     private static readonly VitConfig Shape400M14 = Shape400M with { patch_size = 14 };

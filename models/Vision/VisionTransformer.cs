@@ -251,6 +251,9 @@ public sealed class VisionTransformer : IsotropicModel
     private static readonly VitConfig Giant = Base with { embed_dim = 1408, depth = 40, num_heads = 16, mlp_ratio = 48.0 / 11 };
     private static readonly VitConfig Gigantic = Base with { embed_dim = 1664, depth = 48, num_heads = 16, mlp_ratio = 64.0 / 13 };
     private static VitConfig Wide(VitConfig config) => config with { img_size = 384, crop_pct = 1 };
+    // Trained without labels: no classifier, and the usual mean and deviation of pixels.
+    private static VitConfig Unlabelled(VitConfig config) =>
+        config with { num_classes = 0, mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225] };
     private static VitConfig Pooled(VitConfig config) => config with { class_token = false, global_pool = "avg", fc_norm = false };
     private static VitConfig Registers(VitConfig config, int count) =>
         config with { class_token = false, no_embed_class = true, reg_tokens = count, global_pool = "avg", init_values = 1e-5, img_size = 256, crop_pct = 0.95 };
@@ -292,28 +295,28 @@ public sealed class VisionTransformer : IsotropicModel
             ["vit_small_patch32_384"] = Wide(Small) with { patch_size = 32 },
             ["vit_small_patch16_224"] = Small,
             ["vit_small_patch16_384"] = Wide(Small),
-            ["vit_small_patch8_224"] = Small with { patch_size = 8 },
+            ["vit_small_patch8_224"] = Unlabelled(Small) with { patch_size = 8 },
             ["vit_base_patch32_224"] = Base with { patch_size = 32 },
             ["vit_base_patch32_384"] = Wide(Base) with { patch_size = 32 },
             ["vit_base_patch16_224"] = Base,
             ["vit_base_patch16_384"] = Wide(Base),
             ["vit_base_patch8_224"] = Base with { patch_size = 8 },
-            ["vit_large_patch32_224"] = Large with { patch_size = 32 },
+            ["vit_large_patch32_224"] = Large with { patch_size = 32, num_classes = 0 },
             ["vit_large_patch32_384"] = Wide(Large) with { patch_size = 32 },
             ["vit_large_patch16_224"] = Large,
             ["vit_large_patch16_384"] = Wide(Large),
             ["vit_large_patch14_224"] = Large with { patch_size = 14 },
-            ["vit_huge_patch14_224"] = Huge with { patch_size = 14 },
+            ["vit_huge_patch14_224"] = Huge with { patch_size = 14, num_classes = 0 },
             ["vit_giant_patch14_224"] = Giant with { patch_size = 14 },
             ["vit_gigantic_patch14_224"] = Gigantic with { patch_size = 14 },
-            ["vit_medium_patch16_gap_240"] = Pooled(Medium) with { qkv_bias = false, init_values = 1e-6, img_size = 240, crop_pct = 0.95 },
+            ["vit_medium_patch16_gap_240"] = Pooled(Medium) with { qkv_bias = false, init_values = 1e-6, img_size = 240, crop_pct = 0.95, num_classes = 11821 },
             ["vit_medium_patch16_gap_256"] = Pooled(Medium) with { qkv_bias = false, init_values = 1e-6, img_size = 256, crop_pct = 0.95 },
             ["vit_medium_patch16_gap_384"] = Pooled(Medium) with { qkv_bias = false, init_values = 1e-6, img_size = 384, crop_pct = 0.95 },
             ["vit_base_patch16_gap_224"] = Pooled(Base) with { num_heads = 16 },
             ["vit_medium_patch16_reg1_gap_256"] = Registers(Medium, 1),
             ["vit_medium_patch16_reg4_gap_256"] = Registers(Medium, 4),
             ["vit_mediumd_patch16_reg4_gap_256"] = Registers(Medium, 4) with { depth = 20 },
-            ["vit_base_patch16_reg4_gap_256"] = Registers(Base, 4) with { init_values = null },
+            ["vit_base_patch16_reg4_gap_256"] = Registers(Base, 4) with { init_values = null, crop_pct = 0.9 },
             ["vit_mediumd_patch16_reg4_gap_384"] = Registers(Medium, 4) with { depth = 20, img_size = 384, crop_pct = 1 },
             ["vit_betwixt_patch16_gap_256"] = Pooled(Betwixt) with { qkv_bias = false, init_values = 1e-6, img_size = 256, crop_pct = 0.95 },
             ["vit_betwixt_patch16_reg1_gap_256"] = Registers(Betwixt, 1),
@@ -322,9 +325,9 @@ public sealed class VisionTransformer : IsotropicModel
             ["vit_wee_patch16_reg1_gap_256"] = Registers(Base, 1) with { embed_dim = 256, depth = 14, num_heads = 4, mlp_ratio = 5 },
             ["vit_little_patch16_reg1_gap_256"] = Registers(Little, 1),
             ["vit_little_patch16_reg4_gap_256"] = Registers(Little, 4),
-            ["vit_huge_patch14_gap_224"] = Pooled(Huge) with { patch_size = 14 },
-            ["vit_huge_patch16_gap_448"] = Pooled(Huge) with { img_size = 448, crop_pct = 1 },
-            ["vit_giant_patch16_gap_224"] = Pooled(Giant),
+            ["vit_huge_patch14_gap_224"] = Unlabelled(Pooled(Huge)) with { patch_size = 14 },
+            ["vit_huge_patch16_gap_448"] = Unlabelled(Pooled(Huge)) with { img_size = 448, crop_pct = 1 },
+            ["vit_giant_patch16_gap_224"] = Unlabelled(Pooled(Giant)),
             ["vit_so150m_patch16_reg4_map_256"] = Shape150M with { global_pool = "map" },
             ["vit_so150m_patch16_reg4_gap_256"] = Shape150M with { global_pool = "avg", fc_norm = false, crop_pct = 0.95 },
             ["vit_so150m_patch16_reg4_gap_384"] = Shape150M with { global_pool = "avg", fc_norm = false, img_size = 384, crop_pct = 1 },
@@ -334,7 +337,15 @@ public sealed class VisionTransformer : IsotropicModel
             ["vit_base_patch32_plus_256"] = Plus with { patch_size = 32, img_size = 256 },
             ["vit_base_patch16_plus_240"] = Plus with { img_size = 240 },
             ["vit_small_patch16_36x1_224"] = Small with { depth = 36, init_values = 1e-5 },
-            ["vit_base_patch16_224_miil"] = Base with { qkv_bias = false, crop_pct = 0.875, interpolation = "bilinear", mean = [0, 0, 0], std = [1, 1, 1] },
+            ["vit_base_patch16_224_miil"] = Base with
+            {
+                qkv_bias = false,
+                crop_pct = 0.875,
+                interpolation = "bilinear",
+                mean = [0, 0, 0],
+                std = [1, 1, 1],
+                num_classes = 11221,
+            },
             ["eva_large_patch14_196"] = Eva with { img_size = 196 },
             ["eva_large_patch14_336"] = Eva with { img_size = 336 },
             ["flexivit_small"] = Flexi with { embed_dim = 384, num_heads = 6 },
@@ -351,6 +362,7 @@ public sealed class VisionTransformer : IsotropicModel
                 final_norm = false,
                 dynamic_img_size = true,
                 crop_pct = 1,
+                num_classes = 0,
             },
         },
     };

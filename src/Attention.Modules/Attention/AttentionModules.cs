@@ -13,6 +13,13 @@ public static class AttentionModules
         Register("spatial_reduction", new SpatialReductionAttentionConfig());
         Register("bi_level_routing", new BiLevelRoutingAttentionConfig());
         Register("enhanced_self", new EnhancedSelfAttentionConfig());
+        Register("partition", new PartitionAttentionConfig());
+        Register("halo", new HaloAttentionConfig());
+        Register("bottleneck", new BottleneckAttentionConfig());
+        Register("lambda", new LambdaLayerConfig());
+        Register("focal_modulation", new FocalModulationConfig());
+        Register("global_context", new GlobalContextAttentionConfig());
+        Register("single_head", new SingleHeadAttentionConfig());
         Register("gated_positional", new GatedPositionalAttentionConfig());
         Register("channel_group", new ChannelGroupAttentionConfig());
         Register("cross_covariance", new CrossCovarianceAttentionConfig());

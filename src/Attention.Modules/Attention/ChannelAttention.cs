@@ -27,7 +27,7 @@ public sealed class SqueezeExcitation : Block
     }
 
     /// <summary>The usual width between the layers: a share of the channels, rounded to a multiple of 8.</summary>
-    public static long Hidden(long channels, double ratio) => Math.Max(8, (long)(channels * ratio + 4) / 8 * 8);
+    public static long Hidden(long channels, double ratio) => Convolutions.MakeDivisible(channels * ratio, round_limit: 0);
 
     protected override Tensor Forward(Tensor x) => x * fc2.call(act.call(fc1.call(x.mean([2, 3], keepdim: true)))).sigmoid();
 }

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Attention.Modules;
 
 /// <summary>What a <see cref="FocalModulation"/> is made from; the keys of <c>attention:</c> in a config.</summary>
-public sealed record FocalModulationConfig
+public sealed record FocalModulationConfig : AttentionConfig
 {
     /// <summary>Side of the first level's depthwise convolution, in positions.</summary>
     public int focal_window { get; init; } = 3;
@@ -21,6 +21,9 @@ public sealed record FocalModulationConfig
     public double proj_drop { get; init; }
     /// <summary>Epsilon of that norm.</summary>
     public double norm_eps { get; init; } = 1e-5;
+
+    public override AttentionLayout Layout => AttentionLayout.Map;
+    public override FocalModulation Create(AttentionSite site) => new(site.Dim, this);
 }
 
 /// <summary>

@@ -11,6 +11,8 @@ public sealed record PositionedSelfAttentionConfig
     public int num_heads { get; init; } = 12;
     /// <summary>One layer for queries, keys and values, or one for each.</summary>
     public bool qkv_fused { get; init; } = true;
+    /// <summary>Whether queries and values have a bias.</summary>
+    public bool qkv_bias { get; init; } = true;
     /// <summary>Side of the grid whose relative positions have a learned bias; null for no such bias. One class token is before it.</summary>
     public int? relative_grid { get; init; }
     /// <summary>Layer norm on the heads' joined output.</summary>
@@ -55,14 +57,14 @@ public sealed class PositionedSelfAttention : Block
         if (config.qkv_fused)
         {
             qkv = nn.Linear(dim, dim * 3, hasBias: false);
-            q_bias = new Parameter(zeros(dim));
-            v_bias = new Parameter(zeros(dim));
+            if (config.qkv_bias)
+                (q_bias, v_bias) = (new Parameter(zeros(dim)), new Parameter(zeros(dim)));
         }
         else
         {
-            q_proj = nn.Linear(dim, dim);
+            q_proj = nn.Linear(dim, dim, hasBias: config.qkv_bias);
             k_proj = nn.Linear(dim, dim, hasBias: false);
-            v_proj = nn.Linear(dim, dim);
+            v_proj = nn.Linear(dim, dim, hasBias: config.qkv_bias);
         }
         if (config.relative_grid is { } grid)
         {
@@ -105,10 +107,17 @@ public sealed class PositionedSelfAttention : Block
             Tensor Heads(Linear linear) => linear.call(x).reshape(batch, tokens, config.num_heads, head_dim).transpose(1, 2);
             return (Heads(q_proj!), Heads(k_proj!), Heads(v_proj!));
         }
-        var bias = cat([q_bias!, zeros_like(q_bias!), v_bias!], 0);
-        FlopCounter.Add(x.numel() * qkv.out_features);
-        var parts = nn.functional.linear(x, qkv.weight, bias).reshape(batch, tokens, 3, config.num_heads, head_dim).permute(2, 0, 3, 1, 4).unbind(0);
+        var parts = Fused(x, qkv).reshape(batch, tokens, 3, config.num_heads, head_dim).permute(2, 0, 3, 1, 4).unbind(0);
         return (parts[0], parts[1], parts[2]);
+    }
+
+    // Keys have no bias of their own.
+    private Tensor Fused(Tensor x, Linear qkv)
+    {
+        if (q_bias is null || v_bias is null)
+            return qkv.call(x);
+        FlopCounter.Add(x.numel() * qkv.out_features);
+        return nn.functional.linear(x, qkv.weight, cat([q_bias, zeros_like(q_bias), v_bias], 0));
     }
 
     private Tensor? Bias()

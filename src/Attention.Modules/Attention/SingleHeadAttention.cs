@@ -5,12 +5,15 @@ using static TorchSharp.torch;
 namespace Attention.Modules;
 
 /// <summary>What a <see cref="SingleHeadAttention"/> is made from; the keys of <c>attention:</c> in a config.</summary>
-public sealed record SingleHeadAttentionConfig
+public sealed record SingleHeadAttentionConfig : AttentionConfig
 {
     /// <summary>Channels that attend; the others pass by. The paper's share, 1 / 4.67 of all, where null.</summary>
     public int? partial_dim { get; init; }
     /// <summary>Channels of queries and keys.</summary>
     public int qk_dim { get; init; } = 16;
+
+    public override AttentionLayout Layout => AttentionLayout.Map;
+    public override SingleHeadAttention Create(AttentionSite site) => new(site.Dim, this);
 }
 
 /// <summary>
