@@ -16,8 +16,11 @@ internal sealed unsafe class PixelBuffer : IDisposable
     private readonly Tensor? _locked;
     private readonly float* _start;
 
-    private PixelBuffer(int length, float[]? managed, Tensor? locked, void* start) =>
-        (Length, _managed, _locked, _start) = (length, managed, locked, (float*)start);
+    private PixelBuffer(int length, float[]? managed, Tensor? locked, void* start)
+    {
+        (Length, _managed, _locked) = (length, managed, locked);
+        _start = (float*)start;
+    }
 
     public static PixelBuffer Managed(int length)
     {
