@@ -60,6 +60,7 @@ public static class ModelRegistry
         Register(Vision.Cait.Family);
         Register(Vision.Xcit.Family);
         Register(Vision.Visformer.Family);
+        Register(Vision.Nest.Family);
         Register(Vision.MetaFormer.Family);
         Register(Vision.ResNet.Family);
         Register(Vision.ConvNeXt.Family);

@@ -58,6 +58,7 @@ public class HostMatrixTests
         ["cait_xxs24_224"] = "img_size: 32, patch_size: 8, embed_dim: 12, depth: 2, num_heads: 2, init_values: 1",
         ["xcit_nano_12_p8_224"] = "img_size: 32, embed_dim: 12, depth: 2, num_heads: 2",
         ["visformer_tiny"] = "img_size: 32, init_channels: 8, embed_dim: 12, depth: [1, 1, 1], num_heads: 2, group: 2",
+        ["nest_tiny"] = "img_size: 32, embed_dims: [8, 12], depths: [1, 1], num_heads: [2, 2]",
         ["poolformer_s12"] = "img_size: 32, dims: [8, 12], depths: [1, 1], token_mixers: [pooling, pooling], res_scale: [false, false], layer_scale_init_value: 1",
         ["biformer_tiny"] = "img_size: 32, embed_dim: [8, 12, 12, 12], depth: [1, 1, 1, 1], head_dim: 4, n_win: 2, topks: [1, 2, 2, 0]",
         ["coatnet_0_rw_224"] = "img_size: 32, embed_dim: [8, 12, 12, 12], depths: [1, 1, 1, 1], stem_width: [8, 8], transformer_cfg: {dim_head: 4}",

@@ -26,6 +26,7 @@ public class RecordingTests
     [InlineData("cait_xxs24_224")]
     [InlineData("xcit_nano_12_p16_224")]
     [InlineData("visformer_tiny")]
+    [InlineData("nest_tiny")]
     [InlineData("poolformer_s12")]
     [InlineData("resnet50")]
     [InlineData("ecaresnet50t")]

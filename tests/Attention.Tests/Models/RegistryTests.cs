@@ -52,7 +52,7 @@ public class RegistryTests
         ["biformer_tiny"] = config => Small((BiFormerConfig)config),
         ["biformer_stl"] = config => Small((BiFormerConfig)config),
         ["crossvit_9_240"] = config => Small((CrossVitConfig)config),
-        ["crossvit_15_dagger_408"] = config => Small((CrossVitConfig)config) with { global_pool = "avg", depth = [[1, 2, 1]] },
+        ["crossvit_15_dagger_408"] = config => Small((CrossVitConfig)config) with { depth = [[1, 2, 1]] },
         ["convit_tiny"] = config => (ConVitConfig)config with { img_size = 64, embed_dim = 12, num_heads = 2, depth = 3, local_up_to_layer = 2, num_classes = 5 },
         ["tnt_s_patch16_224"] = config => Small((TntConfig)config),
         ["tnt_s_legacy_patch16_224"] = config => Small((TntConfig)config),
@@ -62,6 +62,8 @@ public class RegistryTests
         ["xcit_nano_12_p16_224"] = config => Small((XcitConfig)config),
         ["xcit_tiny_12_p8_224"] = config => Small((XcitConfig)config),
         ["visformer_tiny"] = config => (VisformerConfig)config with { img_size = 64, init_channels = 8, embed_dim = 16, depth = [1, 1, 1], num_heads = 2, num_classes = 5 },
+        ["nest_tiny"] = config => Small((NestConfig)config),
+        ["nest_tiny_jx"] = config => Small((NestConfig)config),
         ["poolformer_s12"] = config => Small((MetaFormerConfig)config),
         ["poolformerv2_s12"] = config => Small((MetaFormerConfig)config),
         ["convformer_s18"] = config => Small((MetaFormerConfig)config),
@@ -144,6 +146,9 @@ public class RegistryTests
 
     private static TransNeXtConfig Small(TransNeXtConfig config) =>
         config with { img_size = 64, depths = [1, 2, 1, 1], embed_dims = [8, 12, 16, 24], num_heads = [1, 2, 2, 2], mlp_ratios = [2, 2, 2, 2], num_classes = 5 };
+
+    private static NestConfig Small(NestConfig config) =>
+        config with { img_size = 64, embed_dims = [8, 12, 24], depths = [1, 1, 1], num_heads = [1, 2, 2], num_classes = 5 };
 
     private static MetaFormerConfig Small(MetaFormerConfig config) =>
         config with { img_size = 64, depths = [1, 1, 1, 1], dims = [8, 12, 16, 24], num_classes = 5 };
