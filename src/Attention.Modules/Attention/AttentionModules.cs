@@ -16,6 +16,7 @@ public static class AttentionModules
         Register("focal_modulation", new FocalModulationConfig());
         Register("global_context", new GlobalContextAttentionConfig());
         Register("single_head", new SingleHeadAttentionConfig());
+        Register("large_kernel", new LargeKernelAttentionConfig());
         Register("grouped_query", new GroupedQueryConfig());
         Register("aggregated", new AggregatedAttentionConfig());
         Register("length_scaled", new LengthScaledAttentionConfig());

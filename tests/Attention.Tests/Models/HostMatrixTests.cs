@@ -24,6 +24,7 @@ public class HostMatrixTests
         ["focal_modulation"] = "",
         ["global_context"] = "window_size: 2",
         ["single_head"] = "partial_dim: 4",
+        ["large_kernel"] = "",
         ["grouped_query"] = "num_key_value_heads: 1",
         ["aggregated"] = "",
         ["length_scaled"] = "",
@@ -43,6 +44,7 @@ public class HostMatrixTests
         ["focalnet_tiny_srf"] = "img_size: 32, embed_dim: 12, depths: [2, 1], focal_levels: [1, 1], focal_windows: [3, 3]",
         ["gcvit_xxtiny"] = "img_size: 32, embed_dim: 12, depths: [2, 1], num_heads: [2, 2], window_size: [2, 2]",
         ["shvit_s1"] = "img_size: 32, embed_dim: [16, 12], partial_dim: [4, 4], qk_dim: [4, 4], depth: [2, 1], types: [s, s]",
+        ["van_b0"] = "img_size: 32, embed_dims: [8, 12, 12, 12], mlp_ratios: [2, 2, 2, 2], depths: [1, 1, 1, 1]",
         ["biformer_tiny"] = "img_size: 32, embed_dim: [8, 12, 12, 12], depth: [1, 1, 1, 1], head_dim: 4, n_win: 2, topks: [1, 2, 2, 0]",
         ["transnext_micro"] = "img_size: 32, embed_dims: [8, 12, 12, 12], depths: [1, 1, 1, 1], num_heads: [2, 2, 2, 2]",
     };

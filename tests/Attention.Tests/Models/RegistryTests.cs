@@ -65,6 +65,7 @@ public class RegistryTests
         ["focalnet_tiny_srf"] = config => (FocalNetConfig)config with { img_size = 64, embed_dim = 8, depths = [1, 1, 1, 1], num_classes = 5 },
         ["focalnet_huge_fl4"] = config => (FocalNetConfig)config with { img_size = 64, embed_dim = 8, depths = [1, 1, 1, 1], num_classes = 5 },
         ["gcvit_xxtiny"] = config => (GcVitConfig)config with { img_size = 64, embed_dim = 8, depths = [2, 2, 2, 2], num_heads = [1, 2, 2, 2], num_classes = 5 },
+        ["van_b0"] = config => (VanConfig)config with { img_size = 64, embed_dims = [8, 12, 16, 24], depths = [1, 1, 2, 1], num_classes = 5 },
         ["shvit_s1"] = config => (ShVitConfig)config with
         {
             img_size = 64,
