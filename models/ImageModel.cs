@@ -63,6 +63,9 @@ public abstract class ImageModel(string name) : nn.Module<Tensor, Tensor>(name)
     /// <summary>The feature maps that <see cref="forward_intermediates"/> gives, from fine to coarse.</summary>
     public abstract IReadOnlyList<FeatureInfo> feature_info { get; }
 
+    /// <summary>Whether images of the config's img_size alone are taken.</summary>
+    public virtual bool fixed_input_size => false;
+
     /// <summary>The features before the head: tokens (B, N, C) or a map, as the family has it.</summary>
     public abstract Tensor forward_features(Tensor x);
 

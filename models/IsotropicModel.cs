@@ -23,6 +23,16 @@ public abstract class IsotropicModel(string name) : ImageModel(name)
     /// <summary>Tokens before the patches: class, distillation, registers.</summary>
     protected abstract int PrefixTokens { get; }
 
+    /// <summary>The same after a block, in families whose class token joins on the way.</summary>
+    protected virtual int PrefixTokensAfter(int block) => PrefixTokens;
+
+    /// <summary>What a block takes, from what came before it: the place for a token that joins there.</summary>
+    protected virtual Tensor Enter(int block, Tensor x) => x;
+
+    /// <summary>What comes between the blocks and the final norm.</summary>
+    protected virtual Tensor AfterBlocks(Tensor x) => x;
+
+    public override bool fixed_input_size => true;
     public override int num_layers => Blocks.Count + 2;
 
     public override IReadOnlyList<FeatureInfo> feature_info =>
@@ -41,16 +51,17 @@ public abstract class IsotropicModel(string name) : ImageModel(name)
     {
         using var scope = NewDisposeScope();
         x = Embed(x);
-        foreach (var block in Blocks)
-            x = Next(block, x);
-        return scope.MoveToOuter(FinalNorm.call(x));
+        for (int i = 0; i < Blocks.Count; i++)
+            x = Next(i, x);
+        return scope.MoveToOuter(FinalNorm.call(AfterBlocks(x)));
     }
 
     // Frees each block's input as soon as the next is there.
-    private static Tensor Next(nn.Module<Tensor, Tensor> block, Tensor x)
+    private Tensor Next(int block, Tensor x)
     {
         using (x)
-            return block.call(x);
+        using (var entered = Enter(block, x))
+            return Blocks[block].call(entered);
     }
 
     public override Tensor[] forward_intermediates(Tensor x, IReadOnlyList<int>? indices = null)
@@ -62,14 +73,15 @@ public abstract class IsotropicModel(string name) : ImageModel(name)
         x = Embed(x);
         for (int i = 0; i <= wanted.Max(); i++)
         {
-            x = Blocks[i].call(x);
+            x = Blocks[i].call(Enter(i, x));
             for (int j = 0; j < wanted.Count; j++)
                 if (wanted[j] == i)
-                    features[j] = scope.MoveToOuter(ToMap(x, height, width));
+                    features[j] = scope.MoveToOuter(ToMap(x, PrefixTokensAfter(i), height, width));
         }
         return features;
     }
 
-    private Tensor ToMap(Tensor tokens, long height, long width) =>
-        FinalNorm.call(tokens).slice(1, PrefixTokens, tokens.shape[1], 1).transpose(1, 2).reshape(tokens.shape[0], num_features, height, width);
+    /// <summary>A block's output as a feature map (B, C, H, W).</summary>
+    protected virtual Tensor ToMap(Tensor tokens, int prefix, long height, long width) =>
+        FinalNorm.call(tokens).slice(1, prefix, tokens.shape[1], 1).transpose(1, 2).reshape(tokens.shape[0], num_features, height, width);
 }

@@ -54,6 +54,13 @@ public static class ModelRegistry
         Register(Vision.Twins.Family);
         Register(Vision.BiFormer.Family);
         Register(Vision.CrossVit.Family);
+        Register(Vision.ConVit.Family);
+        Register(Vision.TransformerInTransformer.Family);
+        Register(Vision.DaVit.Family);
+        Register(Vision.Cait.Family);
+        Register(Vision.Xcit.Family);
+        Register(Vision.Visformer.Family);
+        Register(Vision.MetaFormer.Family);
         Register(Vision.ResNet.Family);
         Register(Vision.ConvNeXt.Family);
         Register(Language.Gpt2.Family);
@@ -64,6 +71,7 @@ public static class ModelRegistry
         Register(Vision.DiT.MohFamily);
         Register(Vision.CoAtNet.Family);
         Register(Vision.MaxVit.Family);
+        Register(Vision.HaloNet.Family);
         Register(Vision.FocalNet.Family);
         Register(Vision.GcVit.Family);
         Register(Vision.ShVit.Family);

@@ -20,18 +20,17 @@ internal sealed class MapAttention : Block
 
     /// <param name="config">See there.</param>
     /// <param name="dim">C.</param>
-    /// <param name="dim_out">C'.</param>
-    /// <param name="map">Side of the map that the model is made for.</param>
-    public MapAttention(MaxxVitTransformerConfig config, int dim, int dim_out, int map) : base(nameof(MapAttention))
+    /// <param name="site">C' and the map that the model is made for.</param>
+    public MapAttention(MaxxVitTransformerConfig config, int dim, AttentionSite site) : base(nameof(MapAttention))
     {
-        int width = config.expand_first ? dim_out : dim;
+        int width = config.expand_first ? (int)site.Dim : dim;
         if (width % config.dim_head != 0)
             throw new UserError($"{width} channels do not divide into heads of {config.dim_head}", "choose a dim_head that divides the channels");
         num_heads = width / config.dim_head;
         attn_drop = config.attn_drop;
         qkv = nn.Conv2d(dim, width * 3, kernel_size: 1);
-        rel_pos = RelativePosition.Create(config.rel_pos_type, map, map, num_heads, config.rel_pos_dim);
-        proj = nn.Conv2d(width, dim_out, kernel_size: 1);
+        rel_pos = RelativePosition.Create(config.rel_pos_type, site.Height, site.Width, num_heads, config.rel_pos_dim);
+        proj = nn.Conv2d(width, site.Dim, kernel_size: 1);
         proj_drop = nn.Dropout(config.proj_drop);
         RegisterComponents();
     }
@@ -46,12 +45,30 @@ internal sealed class MapAttention : Block
     }
 }
 
+/// <summary>Another attention in the place of a block's own: channels change before it. (B, C, H, W) to (B, C', H, W).</summary>
+internal sealed class ReplacedMapAttention : Block
+{
+    private readonly nn.Module<Tensor, Tensor> expand;
+    private readonly nn.Module<Tensor, Tensor> mixer;
+    private readonly HostedAttention hosted;
+
+    public ReplacedMapAttention(AttentionConfig attention, AttentionSite site, int dim) : base(nameof(ReplacedMapAttention))
+    {
+        expand = dim == site.Dim ? nn.Identity() : nn.Conv2d(dim, site.Dim, kernel_size: 1);
+        hosted = new HostedAttention(attention, site);
+        mixer = hosted.Module;
+        RegisterComponents();
+    }
+
+    protected override Tensor Forward(Tensor x) => hosted.OnMap(expand.call(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2);
+}
+
 /// <summary>Attention over the whole map and an MLP, after a pool where the block steps down. (B, C, H, W) to (B, C', H/stride, W/stride).</summary>
 internal sealed class CoAtNetBlock : Block
 {
     private readonly nn.Module<Tensor, Tensor> shortcut;
     private readonly nn.Module<Tensor, Tensor> norm1;
-    private readonly MapAttention attn;
+    private readonly nn.Module<Tensor, Tensor> attn;
     private readonly nn.Module<Tensor, Tensor> ls1;
     private readonly nn.Module<Tensor, Tensor> drop_path1;
     private readonly nn.Module<Tensor, Tensor> norm2;
@@ -59,13 +76,15 @@ internal sealed class CoAtNetBlock : Block
     private readonly nn.Module<Tensor, Tensor> ls2;
     private readonly nn.Module<Tensor, Tensor> drop_path2;
 
-    public CoAtNetBlock(MaxxVitTransformerConfig config, int dim, int dim_out, int stride, int map, double drop) : base(nameof(CoAtNetBlock))
+    public CoAtNetBlock(MaxxVitConfig model, int dim, int stride, AttentionSite site, double drop) : base(nameof(CoAtNetBlock))
     {
+        var config = model.transformer_cfg;
+        int dim_out = (int)site.Dim;
         shortcut = stride == 2 ? new Downsample2d(dim, dim_out, config.pool_type, config.shortcut_bias) : nn.Identity();
         norm1 = stride == 2
             ? nn.Sequential(("norm", MaxxVit.NewNorm(config, dim)), ("down", new Downsample2d(dim, dim, config.pool_type)))
             : MaxxVit.NewNorm(config, dim);
-        attn = new MapAttention(config, dim, dim_out, map);
+        attn = model.attention is { } chosen ? new ReplacedMapAttention(chosen, site, dim) : new MapAttention(config, dim, site);
         ls1 = LayerScale2d.Of(dim_out, config.init_values);
         drop_path1 = DropPath.Of(drop);
         norm2 = MaxxVit.NewNorm(config, dim_out);
@@ -134,10 +153,12 @@ public static class CoAtNet
     private static MaxxVitConfig Paper(int[] embed_dim, int[] depths, int stem_width) =>
         Sized(embed_dim, depths, stem_width, stem_width) with { head_hidden_size = embed_dim[^1] };
 
-    private static MaxxVitConfig BatchNorm(MaxxVitConfig config) =>
-        config with { transformer_cfg = config.transformer_cfg with { norm_layer = "batchnorm2d" }, mean = new ImageStatistics().mean, std = new ImageStatistics().std };
-
-    private sealed record ImageStatistics : ImageModelConfig;
+    private static MaxxVitConfig BatchNorm(MaxxVitConfig config) => config with
+    {
+        transformer_cfg = config.transformer_cfg with { norm_layer = "batchnorm2d" },
+        mean = [0.485, 0.456, 0.406],
+        std = [0.229, 0.224, 0.225],
+    };
 
     /// <summary>The variants, by timm's names.</summary>
     public static ModelFamily<MaxxVitConfig> Family { get; } = new()

@@ -9,37 +9,36 @@ namespace Attention.Models.Vision;
 internal sealed class PartitionBlock : Block
 {
     private readonly LayerNorm norm1;
-    private readonly PartitionAttention attn;
+    private readonly nn.Module<Tensor, Tensor> attn;
     private readonly nn.Module<Tensor, Tensor> ls1;
     private readonly nn.Module<Tensor, Tensor> drop_path1;
     private readonly LayerNorm norm2;
     private readonly Mlp mlp;
     private readonly nn.Module<Tensor, Tensor> ls2;
     private readonly nn.Module<Tensor, Tensor> drop_path2;
+    private readonly HostedAttention mixer;
 
-    public PartitionBlock(MaxxVitConfig config, string partition, int dim, double drop) : base(nameof(PartitionBlock))
+    public PartitionBlock(MaxxVitConfig config, string partition, AttentionSite site, double drop) : base(nameof(PartitionBlock))
     {
         var transformer = config.transformer_cfg;
-        norm1 = nn.LayerNorm(dim, transformer.norm_eps);
-        attn = new PartitionAttention(dim, Attention(config, partition, dim));
-        ls1 = LayerScale.Of(dim, transformer.init_values);
+        norm1 = nn.LayerNorm(site.Dim, transformer.norm_eps);
+        mixer = new HostedAttention(config.attention ?? Own(config, partition), site);
+        attn = mixer.Module;
+        ls1 = LayerScale.Of(site.Dim, transformer.init_values);
         drop_path1 = DropPath.Of(drop);
-        norm2 = nn.LayerNorm(dim, transformer.norm_eps);
-        mlp = new Mlp(dim, (long)(dim * transformer.expand_ratio), transformer.act_layer, transformer.proj_drop);
-        ls2 = LayerScale.Of(dim, transformer.init_values);
+        norm2 = nn.LayerNorm(site.Dim, transformer.norm_eps);
+        mlp = new Mlp(site.Dim, (long)(site.Dim * transformer.expand_ratio), transformer.act_layer, transformer.proj_drop);
+        ls2 = LayerScale.Of(site.Dim, transformer.init_values);
         drop_path2 = DropPath.Of(drop);
         RegisterComponents();
     }
 
-    public static PartitionAttentionConfig Attention(MaxxVitConfig config, string partition, int dim)
+    public static PartitionAttentionConfig Own(MaxxVitConfig config, string partition)
     {
         var transformer = config.transformer_cfg;
-        if (dim % transformer.dim_head != 0)
-            throw new UserError($"{dim} channels do not divide into heads of {transformer.dim_head}", "choose a dim_head that divides the channels");
         return new()
         {
             partition = partition,
-            num_heads = dim / transformer.dim_head,
             window_size = transformer.window_size ?? config.img_size / transformer.partition_ratio,
             rel_pos_type = transformer.rel_pos_type,
             rel_pos_dim = transformer.rel_pos_dim,
@@ -51,7 +50,7 @@ internal sealed class PartitionBlock : Block
 
     protected override Tensor Forward(Tensor x)
     {
-        x = x + drop_path1.call(ls1.call(attn.call(norm1.call(x))));
+        x = x + drop_path1.call(ls1.call(mixer.OnMap(norm1.call(x))));
         return x + drop_path2.call(ls2.call(mlp.call(norm2.call(x))));
     }
 }
@@ -63,11 +62,11 @@ internal sealed class MaxVitBlock : Block
     private readonly PartitionBlock? attn_block;
     private readonly PartitionBlock attn_grid;
 
-    public MaxVitBlock(MaxxVitConfig config, int dim, int dim_out, int stride, double drop) : base(nameof(MaxVitBlock))
+    public MaxVitBlock(MaxxVitConfig config, int dim, int stride, AttentionSite site, double drop) : base(nameof(MaxVitBlock))
     {
-        conv = MaxxVitStage.Convolution(config.conv_cfg, dim, dim_out, stride, drop);
-        attn_block = config.transformer_cfg.no_block_attn ? null : new PartitionBlock(config, "block", dim_out, drop);
-        attn_grid = new PartitionBlock(config, "grid", dim_out, drop);
+        conv = MaxxVitStage.Convolution(config.conv_cfg, dim, (int)site.Dim, stride, drop);
+        attn_block = config.transformer_cfg.no_block_attn ? null : new PartitionBlock(config, "block", site, drop);
+        attn_grid = new PartitionBlock(config, "grid", site with { Index = site.Index + 1 }, drop);
         RegisterComponents();
     }
 
@@ -93,12 +92,15 @@ internal sealed class ParallelPartitionBlock : Block
     private readonly nn.Module<Tensor, Tensor> ls2;
     private readonly nn.Module<Tensor, Tensor> drop_path2;
 
-    public ParallelPartitionBlock(MaxxVitConfig config, int dim, double drop) : base(nameof(ParallelPartitionBlock))
+    public ParallelPartitionBlock(MaxxVitConfig config, AttentionSite site, double drop) : base(nameof(ParallelPartitionBlock))
     {
-        var transformer = config.transformer_cfg;
+        if (config.attention is not null)
+            throw new UserError("block_type PM has no place for another attention", "choose M, or a model with other blocks");
+        var (transformer, dim) = (config.transformer_cfg, site.Dim);
+        PartitionAttention Half(string partition) => new(dim, PartitionBlock.Own(config, partition) with { num_heads = site.NumHeads }, dim / 2);
         norm1 = nn.LayerNorm(dim, transformer.norm_eps);
-        attn_block = new PartitionAttention(dim, PartitionBlock.Attention(config, "block", dim), dim / 2);
-        attn_grid = new PartitionAttention(dim, PartitionBlock.Attention(config, "grid", dim), dim / 2);
+        attn_block = Half("block");
+        attn_grid = Half("grid");
         ls1 = LayerScale.Of(dim, transformer.init_values);
         drop_path1 = DropPath.Of(drop);
         norm2 = nn.LayerNorm(dim, transformer.norm_eps);
@@ -122,12 +124,13 @@ internal sealed class ParallelMaxVitBlock : Block
     private readonly Sequential conv;
     private readonly ParallelPartitionBlock attn;
 
-    public ParallelMaxVitBlock(MaxxVitConfig config, int dim, int dim_out, int stride, double drop) : base(nameof(ParallelMaxVitBlock))
+    public ParallelMaxVitBlock(MaxxVitConfig config, int dim, int stride, AttentionSite site, double drop) : base(nameof(ParallelMaxVitBlock))
     {
+        int dim_out = (int)site.Dim;
         conv = nn.Sequential(
             MaxxVitStage.Convolution(config.conv_cfg, dim, dim_out, stride, drop),
             MaxxVitStage.Convolution(config.conv_cfg, dim_out, dim_out, 1, drop));
-        attn = new ParallelPartitionBlock(config, dim_out, drop);
+        attn = new ParallelPartitionBlock(config, site, drop);
         RegisterComponents();
     }
 

@@ -74,7 +74,7 @@ public sealed record MaxxVitTransformerConfig
 }
 
 /// <summary>A MaxViT or CoAtNet; fields as in timm.</summary>
-public sealed record MaxxVitConfig : ImageModelConfig
+public sealed record MaxxVitConfig : AttentionHostConfig
 {
     /// <summary>Channels of each stage.</summary>
     public int[] embed_dim { get; init; } = [96, 192, 384, 768];
@@ -251,21 +251,26 @@ internal sealed class MaxxVitStage : Block
     public MaxxVitStage(MaxxVitConfig config, int stage, double[] drop_path) : base(nameof(MaxxVitStage))
     {
         int before = stage == 0 ? config.stem_width[^1] : config.embed_dim[stage - 1];
-        int map = config.img_size;
-        for (int halvings = 0; halvings < stage + 2; halvings++)
-            map = (map + 1) / 2;
         var types = config.block_type[stage].Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        blocks = nn.Sequential(drop_path.Select((drop, i) =>
-            NewBlock(config, types[Math.Min(i, types.Length - 1)], i == 0 ? before : config.embed_dim[stage], config.embed_dim[stage], i == 0 ? 2 : 1, map, drop)));
+        blocks = nn.Sequential(drop_path.Select((drop, i) => NewBlock(config, types[Math.Min(i, types.Length - 1)], i == 0 ? before : config.embed_dim[stage], i == 0 ? 2 : 1, Site(config, stage, i), drop)));
         RegisterComponents();
     }
 
-    private static nn.Module<Tensor, Tensor> NewBlock(MaxxVitConfig config, string type, int dim, int dim_out, int stride, int map, double drop) => type switch
+    // Where a block has two attentions, theirs are numbered one after the other.
+    private static AttentionSite Site(MaxxVitConfig config, int stage, int block)
     {
-        "C" => Convolution(config.conv_cfg, dim, dim_out, stride, drop),
-        "T" => new CoAtNetBlock(config.transformer_cfg, dim, dim_out, stride, map, drop),
-        "M" => new MaxVitBlock(config, dim, dim_out, stride, drop),
-        "PM" => new ParallelMaxVitBlock(config, dim, dim_out, stride, drop),
+        var (dim, channels) = (config.embed_dim[stage], config.transformer_cfg.dim_head);
+        if (dim % channels != 0)
+            throw new UserError($"{dim} channels do not divide into heads of {channels}", "choose a dim_head that divides the channels of every stage");
+        return config.Site(dim, dim / channels, 4 << stage, 2 * block);
+    }
+
+    private static nn.Module<Tensor, Tensor> NewBlock(MaxxVitConfig config, string type, int dim, int stride, AttentionSite site, double drop) => type switch
+    {
+        "C" => Convolution(config.conv_cfg, dim, (int)site.Dim, stride, drop),
+        "T" => new CoAtNetBlock(config, dim, stride, site with { Index = site.Index / 2 }, drop),
+        "M" => new MaxVitBlock(config, dim, stride, site, drop),
+        "PM" => new ParallelMaxVitBlock(config, dim, stride, site, drop),
         _ => throw new UserError($"block_type '{type}' is not known", "choose C, T, M or PM for each stage"),
     };
 
@@ -338,20 +343,19 @@ public sealed class MaxxVit : StagedModel
             throw new UserError($"weight_init '{config.weight_init}' is not known", "choose vit_eff or normal");
     }
 
-    // In blocks of attention, linear layers and what stands for them start as in ViT, convolutions as in EfficientNet.
+    // Convolutions start as in EfficientNet; in blocks of attention all weights as linear layers of ViT.
     private void InitialiseWeights()
     {
-        using var _ = no_grad();
+        using var frozen = no_grad();
+        static IEnumerable<Parameter> Weights(nn.Module module) =>
+            module.named_parameters().Where(p => p.name.EndsWith("weight", StringComparison.Ordinal) && p.parameter.ndim > 1).Select(p => p.parameter);
         Convolutions.Initialise(this);
-        foreach (var (name, module) in named_modules())
-        {
-            bool attention = module is CoAtNetBlock || name.EndsWith(".attn", StringComparison.Ordinal) || name.EndsWith(".attn_block", StringComparison.Ordinal) || name.EndsWith(".attn_grid", StringComparison.Ordinal);
-            foreach (var weight in attention ? module.named_parameters().Where(p => p.name.EndsWith("weight", StringComparison.Ordinal) && p.parameter.ndim > 1) : [])
-                nn.init.xavier_uniform_(weight.parameter);
-        }
+        foreach (var block in modules().Where(module => module is CoAtNetBlock or PartitionBlock or ParallelPartitionBlock))
+            foreach (var weight in Weights(block))
+                nn.init.xavier_uniform_(weight);
         if (config.weight_init == "normal")
-            foreach (var (name, parameter) in stages.named_parameters().Where(p => p.name.EndsWith("weight", StringComparison.Ordinal) && p.parameter.ndim > 1))
-                nn.init.normal_(parameter, std: 0.02);
+            foreach (var weight in Weights(stem).Concat(Weights(stages)))
+                nn.init.normal_(weight, std: 0.02);
         foreach (var (name, bias) in stages.named_parameters().Where(p => p.name.EndsWith(".bias", StringComparison.Ordinal)))
             nn.init.zeros_(bias);
     }

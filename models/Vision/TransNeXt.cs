@@ -164,6 +164,9 @@ public sealed class TransNeXt : StagedModel
     protected override int FirstStride => config.patch_size;
     protected override string StageName(int stage) => $"block{stage + 1}";
 
+    public override IReadOnlyList<FeatureInfo> feature_info =>
+        [.. base.feature_info.Select((info, stage) => info with { Module = $"norm{stage + 1}" })];
+
     public override IReadOnlySet<string> no_weight_decay =>
         named_parameters().Select(p => p.name).Where(name => undecayed.Any(part => name.Contains(part, StringComparison.Ordinal))).ToHashSet();
 

@@ -106,6 +106,7 @@ public sealed class VisionTransformer : IsotropicModel
 
     public override int num_classes => classes;
     public override int num_features => config.embed_dim;
+    public override bool fixed_input_size => !config.dynamic_img_size;
     public override IReadOnlySet<string> no_weight_decay =>
         new[] { "pos_embed", "cls_token", "dist_token", "reg_token" }.Where(has_parameter).ToHashSet();
 

@@ -110,15 +110,22 @@ public static class WeightLoader
 
         private static (Func<Tensor, Tensor> Fit, string How)? Fitting(string name, long[] there, long[] here)
         {
-            if (there.Length != here.Length)
-                return null;
             var leaf = name[(name.LastIndexOf('.') + 1)..];
+            if (there.Length != here.Length)
+                return leaf == "weight" && IsPointwise(there, here) ? (each => each.reshape(here), "reshaped") : null;
             // Tried on zeros first: the shapes alone decide whether there is a way.
             if (leaf is "pos_embed" or "position_embedding" && here.Length == 3 && there[0] == here[0] && there[2] == here[2] && HasWay(there, each => WeightResampling.Positions(each, here[1])))
                 return (each => WeightResampling.Positions(each, here[1])!, "resampled");
             if (leaf is "relative_position_bias_table" && HasWay(there, each => WeightResampling.BiasTable(each, here)))
                 return (each => WeightResampling.BiasTable(each, here)!, "resampled");
             return leaf == "weight" && here.Length == 4 && there[0] == here[0] ? FittingConvolution(name, there, here) : null;
+        }
+
+        // A linear layer and a 1x1 convolution are the same.
+        private static bool IsPointwise(long[] there, long[] here)
+        {
+            var (small, large) = there.Length < here.Length ? (there, here) : (here, there);
+            return small.Length == 2 && large.Length == 4 && large.AsSpan().SequenceEqual([small[0], small[1], 1, 1]);
         }
 
         private static bool HasWay(long[] shape, Func<Tensor, Tensor?> way)

@@ -13,10 +13,18 @@ public static class AttentionModules
         Register("spatial_reduction", new SpatialReductionAttentionConfig());
         Register("bi_level_routing", new BiLevelRoutingAttentionConfig());
         Register("enhanced_self", new EnhancedSelfAttentionConfig());
+        Register("partition", new PartitionAttentionConfig());
+        Register("halo", new HaloAttentionConfig());
+        Register("bottleneck", new BottleneckAttentionConfig());
+        Register("lambda", new LambdaLayerConfig());
         Register("focal_modulation", new FocalModulationConfig());
         Register("global_context", new GlobalContextAttentionConfig());
         Register("single_head", new SingleHeadAttentionConfig());
         Register("large_kernel", new LargeKernelAttentionConfig());
+        Register("gated_positional", new GatedPositionalAttentionConfig());
+        Register("channel_group", new ChannelGroupAttentionConfig());
+        Register("cross_covariance", new CrossCovarianceAttentionConfig());
+        Register("talking_heads", new TalkingHeadsAttentionConfig());
         Register("grouped_query", new GroupedQueryConfig());
         Register("aggregated", new AggregatedAttentionConfig());
         Register("length_scaled", new LengthScaledAttentionConfig());

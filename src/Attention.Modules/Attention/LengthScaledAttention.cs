@@ -91,7 +91,7 @@ public abstract class CosineAttention : Block
     protected Tensor Project(Tensor heads, Tensor input)
     {
         if (router is not null)
-            heads = heads * router.Gates(input).unsqueeze(-1);
+            heads = heads * router.Gates(input).to_type(heads.dtype).unsqueeze(-1);
         return proj_drop.call(proj.call(heads.flatten(-2)));
     }
 

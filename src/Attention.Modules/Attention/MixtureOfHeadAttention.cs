@@ -64,7 +64,7 @@ public sealed class MixtureOfHeadAttention : Block
     {
         var parts = qkv.call(x).unflatten(-1, 3, num_heads, -1).permute(2, 0, 3, 1, 4).unbind(0);
         var attended = ScaledDotProduct.Attend(q_norm.call(parts[0]), k_norm.call(parts[1]), parts[2], dropout: training ? attn_drop : 0);
-        var weighed = attended.transpose(1, 2) * router.Gates(x).unsqueeze(-1);
+        var weighed = attended.transpose(1, 2) * router.Gates(x).to_type(attended.dtype).unsqueeze(-1);
         return proj_drop.call(proj.call(weighed.flatten(2)));
     }
 }

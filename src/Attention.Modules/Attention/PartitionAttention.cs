@@ -5,12 +5,13 @@ using static TorchSharp.torch;
 namespace Attention.Modules;
 
 /// <summary>What a <see cref="PartitionAttention"/> is made from; the keys of <c>attention:</c> in a config.</summary>
-public sealed record PartitionAttentionConfig
+public sealed record PartitionAttentionConfig : MultiHeadConfig
 {
-    /// <summary>block: windows of neighbours; grid: windows of tokens at even distances over the whole map.</summary>
-    public string partition { get; init; } = "block";
-    /// <summary>Heads; each has dim / num_heads channels.</summary>
-    public int num_heads { get; init; } = 4;
+    /// <summary>
+    /// block: windows of neighbours; grid: windows of tokens at even distances over the whole map; null for both in turn over
+    /// the blocks of a host.
+    /// </summary>
+    public string? partition { get; init; }
     /// <summary>Side of the windows, in tokens.</summary>
     public int window_size { get; init; } = 7;
     /// <summary>Bias of relative positions: bias, bias_tf, mlp, or "" for none; see <see cref="RelativePosition"/>.</summary>
@@ -22,6 +23,15 @@ public sealed record PartitionAttentionConfig
     public bool qkv_bias { get; init; } = true;
     public double attn_drop { get; init; }
     public double proj_drop { get; init; }
+
+    public override AttentionLayout Layout => AttentionLayout.Map;
+
+    public override PartitionAttention Create(AttentionSite site) => new(site.Dim, this with
+    {
+        partition = partition ?? (site.Index % 2 == 0 ? "block" : "grid"),
+        num_heads = num_heads ?? site.NumHeads,
+        window_size = Math.Min(window_size, Math.Min(site.Height, site.Width)),
+    });
 }
 
 /// <summary>
@@ -36,7 +46,9 @@ public sealed class PartitionAttention : WindowedAttention
     private readonly Linear proj;
     private readonly Dropout proj_drop;
 
-    private readonly PartitionAttentionConfig config;
+    private readonly int num_heads;
+    private readonly bool head_first;
+    private readonly double attn_drop;
 
     /// <param name="dim">C.</param>
     /// <param name="config">See there.</param>
@@ -44,13 +56,13 @@ public sealed class PartitionAttention : WindowedAttention
     public PartitionAttention(long dim, PartitionAttentionConfig config, long? dim_out = null)
         : base(nameof(PartitionAttention), config.window_size, shift_size: 0, grid: config.partition == "grid")
     {
-        this.config = config;
+        num_heads = config.HeadsFor(dim);
+        head_first = config.head_first;
+        attn_drop = config.attn_drop;
         if (config.partition is not ("block" or "grid"))
             throw new UserError($"partition '{config.partition}' is not known", "choose block or grid");
-        if (config.num_heads < 1 || dim % config.num_heads != 0)
-            throw new UserError($"{dim} channels do not divide into num_heads {config.num_heads}", "choose a number of heads that divides the channels");
         qkv = nn.Linear(dim, dim * 3, hasBias: config.qkv_bias);
-        rel_pos = RelativePosition.Create(config.rel_pos_type, config.window_size, config.window_size, config.num_heads, config.rel_pos_dim);
+        rel_pos = RelativePosition.Create(config.rel_pos_type, config.window_size, config.window_size, num_heads, config.rel_pos_dim);
         proj = nn.Linear(dim, dim_out ?? dim, hasBias: config.qkv_bias);
         proj_drop = nn.Dropout(config.proj_drop);
         RegisterComponents();
@@ -59,12 +71,12 @@ public sealed class PartitionAttention : WindowedAttention
     protected override Tensor AttendWithin(Tensor windows, long height, long width)
     {
         var (batch, count, tokens, dim) = (windows.shape[0], windows.shape[1], windows.shape[2], windows.shape[3]);
-        var (heads, channels) = (config.num_heads, dim / config.num_heads);
+        long channels = dim / num_heads;
         var mixed = qkv.call(windows);
-        var parts = config.head_first
-            ? mixed.reshape(batch, count, tokens, heads, 3, channels).permute(4, 0, 1, 3, 2, 5).unbind(0)
-            : mixed.reshape(batch, count, tokens, 3, heads, channels).permute(3, 0, 1, 4, 2, 5).unbind(0);
-        var attended = ScaledDotProduct.Attend(parts[0], parts[1], parts[2], rel_pos?.Bias(), dropout: training ? config.attn_drop : 0);
+        var parts = head_first
+            ? mixed.reshape(batch, count, tokens, num_heads, 3, channels).permute(4, 0, 1, 3, 2, 5).unbind(0)
+            : mixed.reshape(batch, count, tokens, 3, num_heads, channels).permute(3, 0, 1, 4, 2, 5).unbind(0);
+        var attended = ScaledDotProduct.Attend(parts[0], parts[1], parts[2], rel_pos?.Bias(), dropout: training ? attn_drop : 0);
         return proj_drop.call(proj.call(attended.transpose(2, 3).reshape(batch, count, tokens, dim)));
     }
 }

@@ -63,6 +63,8 @@ public abstract class RelativePosition : nn.Module
         {
             index?.Dispose();
             using var scope = NewDisposeScope();
+            // Backward passes will save it, even if the first call is for inference.
+            using var mode = inference_mode(false);
             var made = Windows.RelativePositionIndex((int)height, (int)width);
             index = (FromKeyToQuery ? made : made.t()).reshape(-1).to(device, copy: true).DetachFromDisposeScope();
             indexed = (height, width);

@@ -10,18 +10,18 @@ namespace Attention.Modules;
 /// </summary>
 public static class SlidingWindow
 {
-    /// <summary>Dot products of each position's query with the keys around it, window by row. The window's side must be odd.</summary>
+    /// <summary>Dot products of each position's query with the keys around it, row by row of the window, in the queries' type.</summary>
     /// <param name="q">Queries (B, H, W, heads, d).</param>
     /// <param name="k">Keys (B, H, W, heads, d).</param>
-    /// <param name="window">Side of the window, in positions.</param>
+    /// <param name="window">Side of the window, in positions; odd.</param>
     /// <returns>(B, H, W, heads, window²)</returns>
     public static Tensor Scores(Tensor q, Tensor k, int window)
     {
         FlopCounter.Add(q.numel() * window * window);
-        return ScoresFunction.apply(q, k, window);
+        return ScoresFunction.apply(q, k.to_type(q.dtype), window);
     }
 
-    /// <summary>The values around each position, weighted and added up.</summary>
+    /// <summary>The values around each position, weighted and added up, in the weights' type.</summary>
     /// <param name="weights">(B, H, W, heads, window²), as <see cref="Scores"/> gives them.</param>
     /// <param name="v">Values (B, H, W, heads, d).</param>
     /// <param name="window">Side of the window, in positions.</param>
@@ -29,7 +29,7 @@ public static class SlidingWindow
     public static Tensor Mix(Tensor weights, Tensor v, int window)
     {
         FlopCounter.Add(v.numel() * window * window);
-        return MixFunction.apply(weights, v, window);
+        return MixFunction.apply(weights, v.to_type(weights.dtype), window);
     }
 
     // --- the three products ----------------------------------------------------------------------

@@ -35,7 +35,7 @@ public abstract class WindowedAttention : Block
     private readonly int window_size;
     private readonly int shift_size;
     private readonly bool grid;
-    private readonly ShiftMaskCache masks;
+    private readonly MapSizeCache masks;
 
     /// <param name="name">The module's name.</param>
     /// <param name="window_size">Side of the windows, in tokens.</param>
@@ -46,7 +46,7 @@ public abstract class WindowedAttention : Block
         this.grid = grid;
         this.window_size = window_size;
         this.shift_size = shift_size;
-        masks = new ShiftMaskCache(window_size, shift_size);
+        masks = new MapSizeCache((height, width) => Windows.ShiftMask(height, width, window_size, shift_size));
     }
 
     /// <summary>A window no larger than the host's map, and its shift: none where the window is the map.</summary>
@@ -139,26 +139,4 @@ public sealed class WindowAttention : WindowedAttention
         var bias = relative_position_bias_table.index_select(0, relative_position_index.view(-1)).reshape(tokens, tokens, num_heads).permute(2, 0, 1);
         return WithMask(bias, height, width);
     }
-}
-
-/// <summary>The mask of shifted windows, kept from call to call while the map's size stays.</summary>
-internal sealed class ShiftMaskCache(int window, int shift) : IDisposable
-{
-    private Tensor? mask;
-    private (long, long) size;
-
-    /// <summary>(windows, N, N), on the device and of the type of <paramref name="like"/>.</summary>
-    public Tensor Get(long height, long width, Tensor like)
-    {
-        if (mask is null || size != (height, width) || mask.dtype != like.dtype || mask.device != like.device)
-        {
-            mask?.Dispose();
-            using var made = Windows.ShiftMask(height, width, window, shift);
-            mask = made.to(like.dtype, like.device, copy: true).DetachFromDisposeScope();
-            size = (height, width);
-        }
-        return mask;
-    }
-
-    public void Dispose() => mask?.Dispose();
 }

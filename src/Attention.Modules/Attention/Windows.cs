@@ -45,6 +45,9 @@ public static class Windows
         return bottom == 0 && right == 0 ? x : nn.functional.pad(x, [0, 0, 0, right, 0, bottom]);
     }
 
+    /// <summary>The means of each 2x2 positions: (B, H, W, C) to (B, H/2, W/2, C); an odd last row or column is left out.</summary>
+    public static Tensor Halve(Tensor x) => nn.functional.avg_pool2d(x.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1);
+
     /// <summary>
     /// Which entry of a table of (2 height - 1) (2 width - 1) relative positions belongs to each pair of a window's tokens,
     /// (height * width, height * width), row by row.

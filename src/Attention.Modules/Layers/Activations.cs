@@ -14,6 +14,7 @@ public static class Activations
         ["quick_gelu"] = () => new QuickGelu(),
         ["relu"] = () => nn.ReLU(),
         ["silu"] = () => nn.SiLU(),
+        ["star_relu"] = () => new StarRelu(),
         ["tanh"] = () => nn.Tanh(),
     };
 
@@ -31,4 +32,23 @@ public static class Activations
 public sealed class QuickGelu() : Block(nameof(QuickGelu))
 {
     protected override Tensor Forward(Tensor x) => x * sigmoid(x * 1.702);
+}
+
+/// <summary>
+/// scale * relu(x)² + bias with one learned scale and bias. (...) to the same; parameter names as in timm's metaformer.py.
+/// Yu et al., MetaFormer Baselines for Vision, 2022 (arXiv:2210.13452).
+/// </summary>
+public sealed class StarRelu : Block
+{
+    private readonly Parameter scale;
+    private readonly Parameter bias;
+
+    public StarRelu() : base(nameof(StarRelu))
+    {
+        scale = new Parameter(ones(1));
+        bias = new Parameter(zeros(1));
+        RegisterComponents();
+    }
+
+    protected override Tensor Forward(Tensor x) => scale * x.relu().square() + bias;
 }

@@ -4,25 +4,32 @@ using static TorchSharp.torch;
 
 namespace Attention.Modules;
 
-/// <summary>Two linear layers with an activation between them. (..., C) to the same; parameter names as in timm.</summary>
+/// <summary>
+/// Two linear layers with an activation between them. (..., C) to the same, or (B, C, H, W) to the same; parameter names as
+/// in timm.
+/// </summary>
 public sealed class Mlp : Block
 {
-    private readonly Linear fc1;
+    private readonly nn.Module<Tensor, Tensor> fc1;
     private readonly nn.Module<Tensor, Tensor> act;
     private readonly Dropout drop1;
-    private readonly Linear fc2;
+    private readonly nn.Module<Tensor, Tensor> fc2;
     private readonly Dropout drop2;
 
     /// <param name="in_features">C.</param>
     /// <param name="hidden_features">Width between the two layers.</param>
     /// <param name="act_layer">Name of the activation: see <see cref="Activations"/>.</param>
     /// <param name="drop">Dropout rate after each layer.</param>
-    public Mlp(long in_features, long hidden_features, string act_layer = "gelu", double drop = 0) : base(nameof(Mlp))
+    /// <param name="use_conv">1x1 convolutions, on maps (B, C, H, W): the same function with other weight shapes.</param>
+    /// <param name="bias">Whether the layers have biases.</param>
+    public Mlp(long in_features, long hidden_features, string act_layer = "gelu", double drop = 0, bool use_conv = false, bool bias = true) : base(nameof(Mlp))
     {
-        fc1 = nn.Linear(in_features, hidden_features);
+        nn.Module<Tensor, Tensor> Layer(long inputs, long outputs) =>
+            use_conv ? nn.Conv2d(inputs, outputs, kernel_size: 1, bias: bias) : nn.Linear(inputs, outputs, hasBias: bias);
+        fc1 = Layer(in_features, hidden_features);
         act = Activations.Create(act_layer);
         drop1 = nn.Dropout(drop);
-        fc2 = nn.Linear(hidden_features, in_features);
+        fc2 = Layer(hidden_features, in_features);
         drop2 = nn.Dropout(drop);
         RegisterComponents();
     }

@@ -21,10 +21,18 @@ public class HostMatrixTests
         ["spatial_reduction"] = "sr_ratio: 2",
         ["bi_level_routing"] = "n_win: 2, topk: 2",
         ["enhanced_self"] = "",
+        ["partition"] = "window_size: 2",
+        ["halo"] = "block_size: 2, halo_size: 1",
+        ["bottleneck"] = "",
+        ["lambda"] = "dim_head: 4, r: 3",
         ["focal_modulation"] = "",
         ["global_context"] = "window_size: 2",
         ["single_head"] = "partial_dim: 4",
         ["large_kernel"] = "",
+        ["gated_positional"] = "",
+        ["channel_group"] = "",
+        ["cross_covariance"] = "",
+        ["talking_heads"] = "",
         ["grouped_query"] = "num_key_value_heads: 1",
         ["aggregated"] = "",
         ["length_scaled"] = "",
@@ -45,7 +53,18 @@ public class HostMatrixTests
         ["gcvit_xxtiny"] = "img_size: 32, embed_dim: 12, depths: [2, 1], num_heads: [2, 2], window_size: [2, 2]",
         ["shvit_s1"] = "img_size: 32, embed_dim: [16, 12], partial_dim: [4, 4], qk_dim: [4, 4], depth: [2, 1], types: [s, s]",
         ["van_b0"] = "img_size: 32, embed_dims: [8, 12, 12, 12], mlp_ratios: [2, 2, 2, 2], depths: [1, 1, 1, 1]",
+        ["crossvit_9_240"] = "img_size: 32, img_scale: [1, 1], patch_size: [8, 16], embed_dim: [12, 12], depth: [[1, 1, 0]], num_heads: [2, 2]",
+        ["convit_tiny"] = "img_size: 32, patch_size: 8, embed_dim: 6, depth: 2, num_heads: 2, local_up_to_layer: 1",
+        ["tnt_s_patch16_224"] = "img_size: 32, patch_size: 8, embed_dim: 12, inner_dim: 4, depth: 2, num_heads_inner: 2, num_heads_outer: 2",
+        ["davit_tiny"] = "img_size: 32, embed_dims: [8, 12], depths: [1, 1], num_heads: [2, 2], window_size: 2",
+        ["cait_xxs24_224"] = "img_size: 32, patch_size: 8, embed_dim: 12, depth: 2, num_heads: 2, init_values: 1",
+        ["xcit_nano_12_p8_224"] = "img_size: 32, embed_dim: 12, depth: 2, num_heads: 2",
+        ["visformer_tiny"] = "img_size: 32, init_channels: 8, embed_dim: 12, depth: [1, 1, 1], num_heads: 2, group: 2",
+        ["poolformer_s12"] = "img_size: 32, dims: [8, 12], depths: [1, 1], token_mixers: [pooling, pooling], res_scale: [false, false], layer_scale_init_value: 1",
         ["biformer_tiny"] = "img_size: 32, embed_dim: [8, 12, 12, 12], depth: [1, 1, 1, 1], head_dim: 4, n_win: 2, topks: [1, 2, 2, 0]",
+        ["coatnet_0_rw_224"] = "img_size: 32, embed_dim: [8, 12, 12, 12], depths: [1, 1, 1, 1], stem_width: [8, 8], transformer_cfg: {dim_head: 4}",
+        ["maxvit_nano_rw_256"] = "img_size: 32, embed_dim: [8, 12, 12, 12], depths: [1, 1, 1, 1], stem_width: [8, 8], transformer_cfg: {dim_head: 4}",
+        ["halonet26t"] = "img_size: 32, blocks: [c, c, a, a], channels: [16, 16, 16, 16], bottle_ratio: [1, 1, 1, 1], stem_chs: 16, num_heads: 2",
         ["transnext_micro"] = "img_size: 32, embed_dims: [8, 12, 12, 12], depths: [1, 1, 1, 1], num_heads: [2, 2, 2, 2]",
     };
 
@@ -88,7 +107,7 @@ public class HostMatrixTests
     {
         Assert.Equal(AttentionModules.Names.Order(), attentions.Keys.Order());
         var covered = hosts.Keys.Concat(decoders.Keys).Select(name => ModelRegistry.Family(name).Config(name).GetType()).ToHashSet();
-        var all = ModelRegistry.Names.Select(name => ModelRegistry.Family(name).Config(name)).OfType<IAttentionHost>().Select(config => config.GetType());
+        var all = ModelRegistry.Names.Select(name => ModelRegistry.Family(name).Config(name)).OfType<AttentionHostConfig>().Select(config => config.GetType());
         Assert.Empty(all.Distinct().Where(type => !covered.Contains(type)).Select(type => type.Name));
     }
 

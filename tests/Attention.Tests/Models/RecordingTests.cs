@@ -19,9 +19,21 @@ public class RecordingTests
     [InlineData("swinv2_tiny_window8_256")]
     [InlineData("pvt_v2_b0")]
     [InlineData("twins_svt_small")]
+    [InlineData("crossvit_9_240")]
+    [InlineData("convit_tiny")]
+    [InlineData("tnt_s_patch16_224")]
+    [InlineData("davit_tiny")]
+    [InlineData("cait_xxs24_224")]
+    [InlineData("xcit_nano_12_p16_224")]
+    [InlineData("visformer_tiny")]
+    [InlineData("poolformer_s12")]
     [InlineData("resnet50")]
     [InlineData("ecaresnet50t")]
     [InlineData("convnext_tiny")]
+    [InlineData("coatnet_0_rw_224")]
+    [InlineData("maxvit_tiny_tf_224")]
+    [InlineData("halonet26t")]
+    [InlineData("botnet26t_256")]
     [InlineData("focalnet_tiny_srf")]
     [InlineData("gcvit_xxtiny")]
     [InlineData("shvit_s1")]
@@ -33,6 +45,17 @@ public class RecordingTests
     public void The_model_agrees_with_its_recording(string model)
     {
         var result = Verifier.Run(SharedFiles.Require($"parity/{model}.json"));
+        Assert.True(result.Agrees, string.Join("\n", result.Problems.Take(10)));
+        Assert.True(result.OutputError < 1e-4 && result.FeatureError < 1e-4, $"{result.OutputError} {result.FeatureError}");
+    }
+
+    /// <summary>Images of another size than the model's, as the authors' segmentation backbones take them; with a mean and a classifier behind.</summary>
+    [Theory]
+    [InlineData("transnext_interpolated")]
+    [InlineData("transnext_extrapolated")]
+    public void Images_of_other_sizes_agree_with_the_recording(string file)
+    {
+        var result = Verifier.Run(Path.Combine(AppContext.BaseDirectory, "Models", "Files", $"{file}.json"));
         Assert.True(result.Agrees, string.Join("\n", result.Problems.Take(10)));
         Assert.True(result.OutputError < 1e-4 && result.FeatureError < 1e-4, $"{result.OutputError} {result.FeatureError}");
     }

@@ -51,6 +51,21 @@ public class RegistryTests
         ["twins_pcpvt_small"] = config => Small((TwinsConfig)config),
         ["biformer_tiny"] = config => Small((BiFormerConfig)config),
         ["biformer_stl"] = config => Small((BiFormerConfig)config),
+        ["crossvit_9_240"] = config => Small((CrossVitConfig)config),
+        ["crossvit_15_dagger_408"] = config => Small((CrossVitConfig)config) with { global_pool = "avg", depth = [[1, 2, 1]] },
+        ["convit_tiny"] = config => (ConVitConfig)config with { img_size = 64, embed_dim = 12, num_heads = 2, depth = 3, local_up_to_layer = 2, num_classes = 5 },
+        ["tnt_s_patch16_224"] = config => Small((TntConfig)config),
+        ["tnt_s_legacy_patch16_224"] = config => Small((TntConfig)config),
+        ["davit_tiny"] = config => Small((DaVitConfig)config),
+        ["davit_base_fl"] = config => Small((DaVitConfig)config),
+        ["cait_xxs24_224"] = config => (CaitConfig)config with { img_size = 64, embed_dim = 24, depth = 2, num_heads = 2, num_classes = 5 },
+        ["xcit_nano_12_p16_224"] = config => Small((XcitConfig)config),
+        ["xcit_tiny_12_p8_224"] = config => Small((XcitConfig)config),
+        ["visformer_tiny"] = config => (VisformerConfig)config with { img_size = 64, init_channels = 8, embed_dim = 16, depth = [1, 1, 1], num_heads = 2, num_classes = 5 },
+        ["poolformer_s12"] = config => Small((MetaFormerConfig)config),
+        ["poolformerv2_s12"] = config => Small((MetaFormerConfig)config),
+        ["convformer_s18"] = config => Small((MetaFormerConfig)config),
+        ["caformer_s18"] = config => Small((MetaFormerConfig)config),
         ["transnext_micro"] = config => Small((TransNeXtConfig)config),
         ["transnext_micro_AAAA"] = config => Small((TransNeXtConfig)config),
         ["moh_transnext_base_50"] = config => Small((TransNeXtConfig)config) with { num_heads = [4, 4, 4, 4], shared_head = [2, 1, 0, 4], routed_head = [1, 2, 2, 0] },
@@ -62,13 +77,29 @@ public class RegistryTests
         ["convnext_tiny_hnf"] = config => Small((ConvNeXtConfig)config),
         ["convnext_large_mlp"] = config => Small((ConvNeXtConfig)config) with { head_hidden_size = 24 },
         ["convnextv2_tiny"] = config => Small((ConvNeXtConfig)config),
+        ["coatnet_0_rw_224"] = config => Small((MaxxVitConfig)config),
+        ["coatnet_bn_0_rw_224"] = config => Small((MaxxVitConfig)config),
+        ["coatnet_rmlp_2_rw_224"] = config => Small((MaxxVitConfig)config),
+        ["coatnet_nano_cc_224"] = config => Small((MaxxVitConfig)config) with { depths = [1, 1, 2, 2] },
+        ["coatnext_nano_rw_224"] = config => Small((MaxxVitConfig)config),
+        ["coatnet_0_224"] = config => Small((MaxxVitConfig)config),
+        ["maxvit_rmlp_small_rw_224"] = config => Small((MaxxVitConfig)config),
+        ["maxvit_tiny_pm_256"] = config => Small((MaxxVitConfig)config),
+        ["maxxvitv2_nano_rw_256"] = config => Small((MaxxVitConfig)config),
+        ["maxvit_tiny_tf_224"] = config => Small((MaxxVitConfig)config),
+        ["halonet26t"] = config => Small((HaloNetConfig)config),
+        ["sehalonet33ts"] = config => Small((HaloNetConfig)config) with { num_features = 24 },
+        ["eca_botnext26ts_256"] = config => Small((HaloNetConfig)config),
+        ["lambda_resnet26rpt_256"] = config => Small((HaloNetConfig)config),
+        ["lamhalobotnet50ts_256"] = config => Small((HaloNetConfig)config),
+        ["haloregnetz_b"] = config => Small((HaloNetConfig)config) with { channels = [16, 16, 16, 16], stem_chs = 16, num_features = 24 },
         ["focalnet_tiny_srf"] = config => (FocalNetConfig)config with { img_size = 64, embed_dim = 8, depths = [1, 1, 1, 1], num_classes = 5 },
         ["focalnet_huge_fl4"] = config => (FocalNetConfig)config with { img_size = 64, embed_dim = 8, depths = [1, 1, 1, 1], num_classes = 5 },
         ["gcvit_xxtiny"] = config => (GcVitConfig)config with { img_size = 64, embed_dim = 8, depths = [2, 2, 2, 2], num_heads = [1, 2, 2, 2], num_classes = 5 },
         ["van_b0"] = config => (VanConfig)config with { img_size = 64, embed_dims = [8, 12, 16, 24], depths = [1, 1, 2, 1], num_classes = 5 },
         ["shvit_s1"] = config => (ShVitConfig)config with
         {
-            img_size = 64,
+            img_size = 128,
             embed_dim = [16, 20, 24],
             partial_dim = [8, 8, 8],
             qk_dim = [4, 4, 4],
@@ -100,11 +131,40 @@ public class RegistryTests
         num_classes = 5,
     };
 
+    private static CrossVitConfig Small(CrossVitConfig config) =>
+        config with { img_size = 48, img_scale = [1, 1], embed_dim = [16, 24], depth = [[1, 2, 0], [1, 1, 0]], num_heads = [2, 2], num_classes = 5 };
+
+    private static TntConfig Small(TntConfig config) =>
+        config with { img_size = 64, embed_dim = 24, inner_dim = 8, depth = 2, num_heads_inner = 2, num_heads_outer = 2, num_classes = 5 };
+
+    private static DaVitConfig Small(DaVitConfig config) =>
+        config with { img_size = 64, depths = [1, 1, 1, 1], embed_dims = [8, 12, 16, 24], num_heads = [1, 2, 2, 2], window_size = 4, num_classes = 5 };
+
+    private static XcitConfig Small(XcitConfig config) =>
+        config with { img_size = 64, embed_dim = 24, depth = 2, num_heads = 2, num_classes = 5 };
+
     private static TransNeXtConfig Small(TransNeXtConfig config) =>
         config with { img_size = 64, depths = [1, 2, 1, 1], embed_dims = [8, 12, 16, 24], num_heads = [1, 2, 2, 2], mlp_ratios = [2, 2, 2, 2], num_classes = 5 };
 
+    private static MetaFormerConfig Small(MetaFormerConfig config) =>
+        config with { img_size = 64, depths = [1, 1, 1, 1], dims = [8, 12, 16, 24], num_classes = 5 };
+
     private static ConvNeXtConfig Small(ConvNeXtConfig config) =>
         config with { img_size = 64, depths = [1, 1, 1, 1], dims = [8, 12, 16, 24], num_classes = 5 };
+
+    private static MaxxVitConfig Small(MaxxVitConfig config) => config with
+    {
+        img_size = 64,
+        depths = [1, 1, 1, 1],
+        embed_dim = [8, 16, 16, 32],
+        stem_width = [6, 8],
+        head_hidden_size = config.head_hidden_size is null ? null : 20,
+        transformer_cfg = config.transformer_cfg with { dim_head = 4, rel_pos_dim = 12 },
+        num_classes = 5,
+    };
+
+    private static HaloNetConfig Small(HaloNetConfig config) =>
+        config with { img_size = 64, blocks = ["c", "ca", "ca", "a"], channels = [64, 64, 64, 64], stem_chs = 16, num_classes = 5 };
 
     public static TheoryData<string> SmallModels => new(small.Keys);
     public static TheoryData<string> Variants => new(ModelRegistry.Names.Where(name => ModelRegistry.Family(name).Config(name) is ImageModelConfig));
@@ -188,15 +248,26 @@ public class RegistryTests
             return;
         }
         if (model is not StagedModel)
+        if (model.fixed_input_size)
         {
             var refusal = Assert.ThrowsAny<ArgumentException>(() => model.call(zeros(1, 3, ConfigOf(variant).img_size * 2, ConfigOf(variant).img_size)));
             Assert.Contains("img_size", refusal.Message);
             return;
         }
         var maps = model.forward_intermediates(zeros(1, 3, 96, 160));
-        foreach (var (map, info) in maps.Zip(model.feature_info))
-            Assert.Equal(new long[] { 1, info.Channels, 96 / info.Stride, 160 / info.Stride }, map.shape);
+        // CrossViT brings images to its own size first.
+        if (model is not CrossVit)
+            foreach (var (map, info) in maps.Zip(model.feature_info))
+                AssertMap(info, 96, 160, map);
         Assert.Equal(new long[] { 1, 5 }, model.call(zeros(1, 3, 96, 160)).shape);
+    }
+
+    // Of what a stride leaves over, patches take nothing, and convolutions with padding one more.
+    private static void AssertMap(FeatureInfo info, int height, int width, Tensor map)
+    {
+        Assert.Equal(new long[] { 1, info.Channels }, map.shape[..2]);
+        Assert.InRange(map.shape[2], height / info.Stride, (height + info.Stride - 1) / info.Stride);
+        Assert.InRange(map.shape[3], width / info.Stride, (width + info.Stride - 1) / info.Stride);
     }
 
     [Theory]
@@ -235,8 +306,7 @@ public class RegistryTests
             Assert.Equal(new long[] { 1, config.num_classes > 0 ? config.num_classes : model.num_features }, model.call(input).shape);
             int last = model.feature_info.Count - 1;
             var map = model.forward_intermediates(input, [last])[0];
-            var (channels, stride) = (model.feature_info[last].Channels, model.feature_info[last].Stride);
-            Assert.Equal(new long[] { 1, channels, config.img_size / stride, config.img_size / stride }, map.shape);
+            AssertMap(model.feature_info[last], config.img_size, config.img_size, map);
 
             var names = model.named_parameters().Select(p => p.name).ToArray();
             Assert.Subset(names.ToHashSet(), model.no_weight_decay.ToHashSet());

@@ -134,7 +134,12 @@ public sealed class MixtureOfHeadTests : IDisposable
     {
         using var model = (TransNeXt)ModelRegistry.Create<TransNeXtConfig>("moh_transnext_base_50", c => c with
         {
-            img_size = 32, depths = [1, 1, 1, 2], embed_dims = [8, 8, 8, 8], num_heads = [4, 4, 4, 4], shared_head = [2, 4, 1, 0], routed_head = [1, 0, 2, 2],
+            img_size = 32,
+            depths = [1, 1, 1, 2],
+            embed_dims = [8, 8, 8, 8],
+            num_heads = [4, 4, 4, 4],
+            shared_head = [2, 4, 1, 0],
+            routed_head = [1, 0, 2, 2],
         });
         model.eval();
         using var _ = no_grad();

@@ -110,6 +110,21 @@ public sealed class WeightResamplingTests : IDisposable
             """, folder.File("x.pth"));
     }
 
+    // Of timm's resize_rel_pos_bias_table, for a table of sin(0.1 i + head).
+    [Theory]
+    [InlineData(13, 15, 2, new[] { 0, 75, 112, 223 }, new[] { 0.841471, -0.024019, 0.024775, -0.900889 })]
+    [InlineData(13, 23, 2, new[] { 0, 176, 264, 527 }, new[] { 0.841471, -0.514624, 0.024775, -0.882635 })]
+    [InlineData(27, 13, 1, new[] { 0, 56, 84, 167 }, new[] { 0.546003, -0.562546, -0.96332, 0.284324 })]
+    public void Tables_of_MaxViT_have_the_values_of_timm(int old, int size, int heads, int[] places, double[] expected)
+    {
+        var table = (arange(old * old) * 0.1f).unsqueeze(1).add(arange(heads).unsqueeze(0)).sin();
+        var flat = WeightResampling.BiasTable(table, [size * size, heads])!;
+        Assert.All(places.Zip(expected), pair => Assert.Equal(pair.Second, flat[pair.First, heads - 1].item<float>(), 1e-4));
+        // As TensorFlow has it, by rows and columns.
+        var grid = WeightResampling.BiasTable(table.t().reshape(heads, old, old), [heads, size, size])!;
+        Assert.True(Difference(flat, grid.reshape(heads, -1).t()) < 1e-6);
+    }
+
     [Fact]
     public void A_table_by_rows_and_columns_is_resampled_too() =>
         Assert.Equal([4, 23, 27], WeightResampling.BiasTable(randn(4, 13, 13), [4, 23, 27])!.shape);
