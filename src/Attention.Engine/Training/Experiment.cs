@@ -1,7 +1,7 @@
 using Attention.Data;
-using Attention.Data.Samples;
 using Attention.Engine.Checkpoints;
 using Attention.Engine.Configuration;
+using Attention.Engine.Data;
 using Attention.Engine.Reporting;
 using Attention.Engine.Runs;
 using Attention.Engine.Training.Hooks;
@@ -51,10 +51,7 @@ public static class Experiment
         CheckClasses(train, modelConfig, config);
 
         manual_seed(config.seed);
-        var model = (ImageModel)ModelBuilder.Build(config.model);
-        if (checkpoint is null && config.init is { } init)
-            foreach (var line in WeightLoader.Load(model, init.checkpoint, init.strict, init.part).Describe())
-                reporter.Say(line);
+        var model = checkpoint is null && config.init is { } init ? Initialised(config.model, init, reporter) : (ImageModel)ModelBuilder.Build(config.model);
         model.to(device);
         using var task = new ImageClassification(model, train, held, (CrossEntropyConfig)config.loss, device);
         long parameters = model.parameters().Sum(p => p.numel());
@@ -73,19 +70,28 @@ public static class Experiment
         return new ExperimentResult(run, RunSummary.Read(run.SummaryFile)!);
     }
 
+    private static ImageModel Initialised(NamedPart part, InitConfig init, IRunReporter reporter)
+    {
+        var (model, report) = ModelBuilder.Build(part, init);
+        foreach (var line in report.Describe())
+            reporter.Say(line);
+        return (ImageModel)model;
+    }
+
     // --- parts -----------------------------------------------------------------------------------
 
     private static (DataLoader Train, DataLoader Held) Load(ExperimentConfig config, ImageModelConfig model, IRunReporter reporter, CancellationToken cancellation)
     {
-        var folder = (ImageFolderConfig)config.data;
-        var path = folder is ShapesConfig shapes ? Rendered(shapes, reporter, cancellation) : folder.path;
-        var train = new ImageFolder(Path.Combine(path, folder.train));
-        var held = new ImageFolder(Path.Combine(path, folder.val), train.ClassNames);
+        var (train, held) = DatasetFactory.OpenLabelled(config.data, reporter.Say, reporter.Warn, cancellation);
         int size = config.data.image_size;
         var training = new LoaderOptions
         {
             BatchSize = config.train.batch_size,
             Shuffle = true,
+            Sampler = DatasetFactory.Sampler(config.data, train),
+            MaxBroken = config.data.max_broken,
+            PageLocked = config.device != "cpu" && cuda.is_available(),
+            Cancellation = cancellation,
             Last = LastBatch.Drop,
             Seed = config.seed,
             Workers = config.data.workers,
@@ -98,6 +104,9 @@ public static class Experiment
             Seed = config.seed,
             Workers = config.data.workers,
             Broken = BrokenImages.Skip,
+            MaxBroken = config.data.max_broken,
+            PageLocked = config.device != "cpu" && cuda.is_available(),
+            Cancellation = cancellation,
         };
         IImageDataset Cached(IImageDataset images) => config.data.cache == CacheKind.Memory ? new CachedImages(images) : images;
         return (
@@ -115,31 +124,7 @@ public static class Experiment
         if (line.Contains("normalize", StringComparison.Ordinal))
             return parsed;
         var normalize = new Normalize([.. model.mean.Select(v => (float)v)], [.. model.std.Select(v => (float)v)]);
-        return new TransformPipeline(parsed.Steps, normalize, line);
-    }
-
-    private static string Rendered(ShapesConfig shapes, IRunReporter reporter, CancellationToken cancellation)
-    {
-        var options = new ShapesOptions { Size = shapes.image_size, TrainPerClass = shapes.train_per_class, ValPerClass = shapes.val_per_class, Seed = shapes.seed };
-        bool told = false;
-        var progress = new ImmediateProgress(state =>
-        {
-            if (!told)
-                reporter.Say($"rendering {state.Total} images of {ShapesDataset.Classes.Count} shapes into {shapes.path}");
-            told = true;
-        });
-        return ShapesDataset.Ensure(shapes.path, options, progress, cancellation);
-    }
-
-    private sealed class ImmediateProgress(Action<(int Done, int Total)> action) : IProgress<(int Done, int Total)>
-    {
-        private readonly Lock gate = new();
-
-        public void Report((int Done, int Total) value)
-        {
-            lock (gate)
-                action(value);
-        }
+        return parsed.With(normalize);
     }
 
     private static Device ChooseDevice(string name)
