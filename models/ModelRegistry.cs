@@ -76,6 +76,7 @@ public static class ModelRegistry
         Register(Vision.FocalNet.Family);
         Register(Vision.GcVit.Family);
         Register(Vision.ShVit.Family);
+        Register(Vision.Van.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>

@@ -38,6 +38,7 @@ public class RecordingTests
     [InlineData("focalnet_tiny_srf")]
     [InlineData("gcvit_xxtiny")]
     [InlineData("shvit_s1")]
+    [InlineData("backbones/van_b0")]
     [InlineData("transnext_micro")]
     [InlineData("moh_transnext_small_75")]
     [InlineData("moh_dit_s_2_75")]
