@@ -14,12 +14,24 @@ namespace Attention.Engine;
 /// <param name="MultiplyAdds">Of one forward pass of one sample.</param>
 public sealed record ModelEntry(string Name, string Family, int? ImageSize, long Parameters, long? MultiplyAdds);
 
-/// <summary>The registry with sizes, found by building each model on the meta device, where tensors have shapes and no memory.</summary>
+/// <summary>
+/// The registry with sizes: those that are written down, or measured by building a model on the meta device, where tensors have
+/// shapes and no memory.
+/// </summary>
 public static class ModelCatalogue
 {
     /// <summary>The models whose name contains <paramref name="filter"/>; all for null.</summary>
-    public static IEnumerable<ModelEntry> List(string? filter = null) =>
-        ModelRegistry.Names.Where(name => filter is null || name.Contains(filter, StringComparison.OrdinalIgnoreCase)).Select(name => Measure(name));
+    /// <param name="filter">Part of the name.</param>
+    /// <param name="measure">Measure all, rather than those alone whose size is not written down.</param>
+    public static IEnumerable<ModelEntry> List(string? filter = null, bool measure = false) => ModelRegistry.Names
+        .Where(name => filter is null || name.Contains(filter, StringComparison.OrdinalIgnoreCase))
+        .Select(name => !measure && ModelSizes.Find(name) is { } size ? Known(name, size) : Measure(name));
+
+    private static ModelEntry Known(string name, ModelSize size)
+    {
+        var family = ModelRegistry.Family(name);
+        return new ModelEntry(name, family.Name, (family.Config(name) as ImageModelConfig)?.img_size, size.parameters, size.multiply_adds);
+    }
 
     /// <summary>Multiply-adds of one forward pass of one image; null for models of other things.</summary>
     public static long? MultiplyAdds(NamedPart part) => Measure(part.name, ModelBuilder.Config(part)).MultiplyAdds;

@@ -2,6 +2,7 @@ using System.Reflection;
 using Attention.Engine.Verification;
 using Attention.Models;
 using Attention.Models.Vision;
+using Attention.Modules;
 using TorchSharp;
 using TorchSharp.Modules;
 using Xunit;
@@ -308,7 +309,12 @@ public class RegistryTests
             Assert.Empty(Unregistered(model));
 
             var input = empty(1, config.in_chans, config.img_size, config.img_size);
-            Assert.Equal(new long[] { 1, config.num_classes > 0 ? config.num_classes : model.num_features }, model.call(input).shape);
+            using (var counter = new FlopCounter(model))
+            {
+                Assert.Equal(new long[] { 1, config.num_classes > 0 ? config.num_classes : model.num_features }, model.call(input).shape);
+                // Otherwise: ./attention models --measure --json > models/model_sizes.json
+                Assert.Equal(new ModelSize(variant, model.parameters().Sum(p => p.numel()), counter.Total), ModelSizes.Find(variant));
+            }
             int last = model.feature_info.Count - 1;
             var map = model.forward_intermediates(input, [last])[0];
             AssertMap(model.feature_info[last], config.img_size, config.img_size, map);

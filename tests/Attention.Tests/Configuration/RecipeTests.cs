@@ -1,0 +1,70 @@
+using Attention.Data;
+using Attention.Engine;
+using Attention.Engine.Configuration;
+using Attention.Models;
+using TorchSharp;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Attention.Tests.Configuration;
+
+/// <summary>Every recipe of the repository.</summary>
+public class RecipeTests
+{
+    private static readonly string configs = Path.Combine(Repository(), "configs");
+
+    private static string Repository()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder.FullName, "Attention.sln")))
+            folder = folder.Parent ?? throw new InvalidOperationException("the tests are not within the repository");
+        return folder.FullName;
+    }
+
+    public static TheoryData<string> Recipes => new(Directory.EnumerateFiles(configs, "*.yaml", SearchOption.AllDirectories)
+        .Where(file => Path.GetFileName(file) != "base.yaml").Select(file => Path.GetRelativePath(configs, file)).Order());
+
+    [Theory]
+    [MemberData(nameof(Recipes))]
+    public void A_recipe_is_whole(string name)
+    {
+        var file = Path.Combine(configs, name);
+        var config = ExperimentConfig.Load(file).Value;
+        Assert.True(File.ReadAllLines(file).Length <= 90);
+        var model = (ImageModelConfig)ModelBuilder.Config(config.model);
+        Assert.Equal(model.img_size, config.data.image_size);
+        Assert.True(model.num_classes > 0);
+        if (config.data.transforms.train is { } line)
+        {
+            TransformPipeline.Parse(line);
+            Assert.Contains($"({config.data.image_size}", line);
+        }
+        Builds(config.model);
+    }
+
+    [Theory]
+    [MemberData(nameof(Recipes))]
+    public void A_recipe_for_ImageNet_says_what_to_expect(string name)
+    {
+        if (!name.StartsWith("imagenet", StringComparison.Ordinal))
+            return;
+        var lines = File.ReadAllLines(Path.Combine(configs, name));
+        Assert.StartsWith("# Expected: ", lines[0]);
+        Assert.Contains("% top-1", lines[0]);
+        Assert.Contains(lines, line => line.StartsWith("# Cost: ", StringComparison.Ordinal));
+    }
+
+    private static void Builds(NamedPart model)
+    {
+        var before = get_default_device();
+        set_default_device(META);
+        try
+        {
+            ModelBuilder.Build(model).Dispose();
+        }
+        finally
+        {
+            set_default_device(before);
+        }
+    }
+}
