@@ -3,7 +3,7 @@ namespace Attention.Data.Text;
 /// <summary>Byte-level byte-pair encoding of words (Sennrich et al. 2016, GPT-2): the vocabulary and the rule of merging.</summary>
 internal abstract class BytePairModel
 {
-    private readonly Dictionary<byte[], int> ids;
+    private readonly Dictionary<byte[], int>.AlternateLookup<ReadOnlySpan<byte>> ids;
     private readonly int[] byteIds = new int[256];
     private readonly bool wholeWords;
 
@@ -11,12 +11,13 @@ internal abstract class BytePairModel
     {
         Pieces = pieces;
         this.wholeWords = wholeWords;
-        ids = ByteComparer.Dictionary<int>(pieces.Length);
+        var found = ByteComparer.Dictionary<int>(pieces.Length);
         for (int id = 0; id < pieces.Length; id++)
             if (pieces[id] is { Length: > 0 } piece)
-                ids.TryAdd(piece, id);
+                found.TryAdd(piece, id);
+        ids = found.GetAlternateLookup<ReadOnlySpan<byte>>();
         for (int value = 0; value < 256; value++)
-            byteIds[value] = ids.GetValueOrDefault([(byte)value], -1);
+            byteIds[value] = Find([(byte)value]) ?? -1;
     }
 
     /// <summary>Every id's bytes; null where an id has none.</summary>
@@ -36,7 +37,7 @@ internal abstract class BytePairModel
         new OfPairs(pieces, merges, wholeWords) { Unknown = unknown };
 
     /// <summary>The id of a byte string, or null.</summary>
-    public int? Find(ReadOnlySpan<byte> piece) => ids.GetAlternateLookup<ReadOnlySpan<byte>>().TryGetValue(piece, out int id) ? id : null;
+    public int? Find(ReadOnlySpan<byte> piece) => ids.TryGetValue(piece, out int id) ? id : null;
 
     /// <summary>Memory for one text at a time; words met before are looked up.</summary>
     public Encoder CreateEncoder() => new(this);
@@ -47,7 +48,8 @@ internal abstract class BytePairModel
     internal sealed class Encoder(BytePairModel model)
     {
         private const int LongestRemembered = 64, MostRemembered = 1 << 17;
-        private readonly Dictionary<byte[], int[]> memory = ByteComparer.Dictionary<int[]>();
+        private readonly Dictionary<byte[], int[]>.AlternateLookup<ReadOnlySpan<byte>> memory =
+            ByteComparer.Dictionary<int[]>().GetAlternateLookup<ReadOnlySpan<byte>>();
         private Symbol[] symbols = new Symbol[256];
 
         /// <summary>Where words end, for the caller's use.</summary>
@@ -65,17 +67,16 @@ internal abstract class BytePairModel
                 EncodeNew(word, output);
                 return;
             }
-            var lookup = memory.GetAlternateLookup<ReadOnlySpan<byte>>();
-            if (lookup.TryGetValue(word, out var known))
+            if (memory.TryGetValue(word, out var known))
             {
                 output.AddRange(known.AsSpan());
                 return;
             }
             int before = output.Count;
             EncodeNew(word, output);
-            if (memory.Count >= MostRemembered)
-                memory.Clear();
-            lookup[word] = [.. System.Runtime.InteropServices.CollectionsMarshal.AsSpan(output)[before..]];
+            if (memory.Dictionary.Count >= MostRemembered)
+                memory.Dictionary.Clear();
+            memory[word] = [.. System.Runtime.InteropServices.CollectionsMarshal.AsSpan(output)[before..]];
         }
 
         private void EncodeNew(ReadOnlySpan<byte> word, List<int> output)

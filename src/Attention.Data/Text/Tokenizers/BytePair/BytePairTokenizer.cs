@@ -10,6 +10,7 @@ internal sealed class BytePairTokenizer : Tokenizer
     private readonly BytePairModel model;
     private readonly WordSplitter splitter;
     private readonly Dictionary<string, int> addedIds;
+    private readonly HashSet<int> isAdded;
     private readonly byte[]?[] pieces;
     private readonly ConcurrentBag<BytePairModel.Encoder> encoders = [];
 
@@ -19,6 +20,7 @@ internal sealed class BytePairTokenizer : Tokenizer
         this.model = model;
         this.splitter = splitter;
         addedIds = added.DistinctBy(token => token.Content).ToDictionary(token => token.Content, token => token.Id);
+        isAdded = [.. addedIds.Values];
         pieces = new byte[]?[Math.Max(model.Pieces.Length, added.Select(token => token.Id + 1).DefaultIfEmpty().Max())];
         model.Pieces.CopyTo(pieces, 0);
         foreach (var token in added)
@@ -38,7 +40,7 @@ internal sealed class BytePairTokenizer : Tokenizer
     {
         if ((uint)id >= (uint)pieces.Length || pieces[id] is not { } piece)
             return null;
-        return addedIds.ContainsValue(id) ? Encoding.UTF8.GetString(piece) : ByteAlphabet.ToText(piece);
+        return isAdded.Contains(id) ? Encoding.UTF8.GetString(piece) : ByteAlphabet.ToText(piece);
     }
 
     public override int? Find(string piece) =>

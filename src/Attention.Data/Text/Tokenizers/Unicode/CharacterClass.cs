@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace Attention.Data.Text;
@@ -36,21 +37,14 @@ internal static class CharacterClass
 
     /// <summary>The kind of the character at a position of UTF-8 text, and where the next one begins. A byte that is no part of
     /// a character counts as one of the kind <see cref="CharacterKind.Other"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static CharacterKind Read(ReadOnlySpan<byte> text, int position, out int next)
     {
         byte first = text[position];
-        if (first < 0x80)
-        {
-            next = position + 1;
-            return table[first];
-        }
-        if (Rune.DecodeFromUtf8(text[position..], out var rune, out int size) != System.Buffers.OperationStatus.Done)
-        {
-            next = position + 1;
-            return CharacterKind.Other;
-        }
-        next = position + size;
-        return Of(rune.Value);
+        if (first >= 0x80)
+            return ReadLong(text, position, out next);
+        next = position + 1;
+        return table[first];
     }
 
     public static CharacterKind Of(int codePoint) => codePoint < table.Length ? table[codePoint] : Compute(codePoint);
@@ -67,6 +61,17 @@ internal static class CharacterClass
     public static bool IsPunctuation(int codePoint) => codePoint < 0x80
         ? char.IsPunctuation((char)codePoint) || char.IsSymbol((char)codePoint)
         : CharUnicodeInfo.GetUnicodeCategory(codePoint) is >= UnicodeCategory.ConnectorPunctuation and <= UnicodeCategory.OtherPunctuation;
+
+    private static CharacterKind ReadLong(ReadOnlySpan<byte> text, int position, out int next)
+    {
+        if (Rune.DecodeFromUtf8(text[position..], out var rune, out int size) != System.Buffers.OperationStatus.Done)
+        {
+            next = position + 1;
+            return CharacterKind.Other;
+        }
+        next = position + size;
+        return Of(rune.Value);
+    }
 
     private static CharacterKind Compute(int codePoint)
     {
