@@ -22,7 +22,7 @@ internal sealed class AttendCommand : CliCommand
 
     public override int Run(CommandContext context)
     {
-        var files = new ImageFiles(context.Get(image));
+        var files = new UnlabelledImages(context.Get(image));
         if (files.Count != 1)
             throw new UserError($"'{context.Get(image)}' is {files.Count} images", "give one file");
         using var classifier = source.Open(context);

@@ -26,7 +26,7 @@ internal sealed class FeaturesCommand : CliCommand
         var sources = context.Get(images);
         if (context.Get(labelled) && sources.Length != 1)
             throw new UserError($"--classes takes one folder, not {sources.Length}", "give the folder that holds one folder for each class");
-        IImageDataset data = context.Get(labelled) ? new ImageFolder(sources[0]) : new ImageFiles(sources);
+        IImageDataset data = context.Get(labelled) ? new ImageFolder(sources[0]) : new UnlabelledImages(sources);
         using var classifier = source.Open(context);
         using var features = FeatureExtractor.Run(classifier, data, context.Get(kind), context.Terminal.Error.WriteLine, context.Stop);
         FeatureFiles.Write(context.Get(output)!, features);

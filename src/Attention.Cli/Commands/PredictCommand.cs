@@ -29,7 +29,7 @@ internal sealed class PredictCommand : CliCommand
         using var classifier = source.Open(context);
         var names = source.ClassNames(context, classifier);
         var rows = new List<object?[]>();
-        foreach (var guess in classifier.Predict(new ImageFiles(context.Get(images)), context.Get(top), context.Get(flip), context.Terminal.Error.WriteLine, context.Stop))
+        foreach (var guess in classifier.Predict(new UnlabelledImages(context.Get(images)), context.Get(top), context.Get(flip), context.Terminal.Error.WriteLine, context.Stop))
             for (int rank = 0; rank < guess.Classes.Length; rank++)
                 rows.Add([guess.File, rank + 1, guess.Classes[rank], names?[guess.Classes[rank]], guess.Probabilities[rank]]);
         Write(context, rows);

@@ -5,15 +5,13 @@ using Attention.Torch;
 namespace Attention.Engine.Evaluation;
 
 /// <summary>Image files without labels, from paths, folders and patterns.</summary>
-public sealed class ImageFiles : IImageDataset
+public sealed class UnlabelledImages : IImageDataset
 {
-    private static readonly string[] extensions = [".jpg", ".jpeg", ".png", ".webp"];
-
     private readonly string[] files;
 
     /// <param name="sources">Files; folders, with what lies in folders below; patterns such as <c>photos/*.jpg</c>.</param>
     /// <exception cref="UserError">One of them is not there, or holds no image.</exception>
-    public ImageFiles(params IEnumerable<string> sources) => files = [.. sources.SelectMany(Expand).Distinct()];
+    public UnlabelledImages(params IEnumerable<string> sources) => files = [.. sources.SelectMany(Expand).Distinct()];
 
     private static IEnumerable<string> Expand(string source)
     {
@@ -21,7 +19,7 @@ public sealed class ImageFiles : IImageDataset
             return [source];
         string[] found;
         if (Directory.Exists(source))
-            found = [.. Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories).Where(IsImage)];
+            found = [.. Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories).Where(ImageFiles.IsImage)];
         else if (source.AsSpan().IndexOfAny('*', '?') >= 0)
             found = Matching(source);
         else
@@ -41,10 +39,8 @@ public sealed class ImageFiles : IImageDataset
         if (!Directory.Exists(folder))
             throw new UserError($"there is no folder '{folder}'", "patterns may stand in the file's name, and ** for all folders below");
         return [.. Directory.EnumerateFiles(folder, "*", below ? SearchOption.AllDirectories : SearchOption.TopDirectoryOnly)
-            .Where(file => IsImage(file) && FileSystemName.MatchesSimpleExpression(Path.GetFileName(pattern), Path.GetFileName(file), ignoreCase: false))];
+            .Where(file => ImageFiles.IsImage(file) && FileSystemName.MatchesSimpleExpression(Path.GetFileName(pattern), Path.GetFileName(file), ignoreCase: false))];
     }
-
-    private static bool IsImage(string path) => extensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase);
 
     public int Count => files.Length;
 
@@ -55,16 +51,5 @@ public sealed class ImageFiles : IImageDataset
     public string NameOf(int index) => files[index];
 
     /// <inheritdoc/>
-    public Image Load(int index, ImageScratch scratch, NeedOf needOf)
-    {
-        try
-        {
-            ImageCodec.Decode(File.ReadAllBytes(files[index]), scratch.Decoded, needOf);
-            return scratch.Decoded;
-        }
-        catch (Exception e) when (e is ImageError or IOException or UnauthorizedAccessException)
-        {
-            throw new ImageError($"{files[index]}: {e.Message}", e);
-        }
-    }
+    public Image Load(int index, ImageScratch scratch, NeedOf needOf) => ImageFiles.Load(files[index], scratch, needOf, upright: true);
 }
