@@ -9,7 +9,7 @@ namespace Attention.Cli.Commands;
 internal sealed class EvalCommand : CliCommand
 {
     private readonly ModelSource source = new();
-    private readonly Argument<string> images = new("IMAGES") { Description = "A folder with one folder of images for each class" };
+    private readonly Argument<string?> images = new("IMAGES") { Description = "A folder with one folder of images for each class; a run's held-out images by default", DefaultValueFactory = _ => null };
     private readonly Option<bool> flip = new("--flip") { Description = "Average the logits of each image and its mirror image" };
     private readonly Option<string?> real = new("--real") { Description = "real.json, the reassessed labels of ImageNet's validation images", HelpName = "FILE" };
     private readonly Option<string?> output = new("--out") { Description = "A folder for metrics.json, classes.csv, confusion.csv and guesses.csv", HelpName = "FOLDER" };
@@ -26,11 +26,12 @@ internal sealed class EvalCommand : CliCommand
     public override int Run(CommandContext context)
     {
         using var classifier = source.Open(context);
-        var folder = new ImageFolder(context.Get(images), source.ClassNames(context, classifier));
+        IImageDataset held = context.Get(images) is { } folder ? new ImageFolder(folder, source.ClassNames(context, classifier))
+            : classifier.HeldOut(context.Terminal.Error.WriteLine, context.Terminal.Error.WriteLine, context.Stop);
         var labels = context.Get(real) is { } path ? RealLabels.Load(path) : null;
-        var scores = classifier.Evaluate(folder, context.Get(flip), labels, context.Terminal.Error.WriteLine, context.Stop);
+        var scores = classifier.Evaluate(held, context.Get(flip), labels, context.Terminal.Error.WriteLine, context.Stop);
         if (context.Get(output) is { } place)
-            EvaluationFiles.Write(place, scores, folder.ClassNames);
+            EvaluationFiles.Write(place, scores, held.ClassNames);
         if (context.Get(json))
             JsonText.Write(context.Terminal.Out, writer => EvaluationFiles.WriteMetrics(writer, scores));
         else

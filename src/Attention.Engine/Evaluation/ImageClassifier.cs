@@ -1,6 +1,7 @@
 using Attention.Data;
 using Attention.Engine.Checkpoints;
 using Attention.Engine.Configuration;
+using Attention.Engine.Data;
 using Attention.Engine.Runs;
 using Attention.Models;
 using TorchSharp;
@@ -43,11 +44,13 @@ public sealed record ImageGuess(string File, int[] Classes, double[] Probabiliti
 public sealed class ImageClassifier : IDisposable
 {
     private readonly ClassifierOptions options;
+    private readonly ExperimentConfig? run;
     private readonly TransformPipeline transforms;
 
     private ImageClassifier(ImageModel model, ImageModelConfig config, IReadOnlyList<string> report, ClassifierOptions options)
     {
-        (Model, Config, Report, this.options) = (model, config, report, options);
+        (Model, Config, Report, this.options, run) = (model, config, report, options, ConfigOf(options.Model));
+        ClassNames = TrainingClasses(run) is { } names && names.Count == model.num_classes ? names : null;
         model.eval();
         Device = cuda.is_available() ? CUDA : CPU;
         model.to(Device);
@@ -62,7 +65,7 @@ public sealed class ImageClassifier : IDisposable
     public IReadOnlyList<string> Report { get; }
 
     /// <summary>The names of the classes, from the training images of a run; null where those are not known.</summary>
-    public IReadOnlyList<string>? ClassNames { get; private init; }
+    public IReadOnlyList<string>? ClassNames { get; }
 
     /// <summary>The preparation as one line.</summary>
     public string Transforms => transforms.ToString();
@@ -81,7 +84,7 @@ public sealed class ImageClassifier : IDisposable
             (model, report) = ModelBuilder.Build(part, init);
         }
         if (model is ImageModel image && ModelBuilder.Config(part) is ImageModelConfig config)
-            return new ImageClassifier(image, config, [.. report.Describe()], options) { ClassNames = TrainingClasses(options.Model, image.num_classes) };
+            return new ImageClassifier(image, config, [.. report.Describe()], options);
         model.Dispose();
         throw new UserError($"'{part.name}' is no image model", "choose one that ./attention models lists with an image size");
     }
@@ -99,22 +102,45 @@ public sealed class ImageClassifier : IDisposable
         return (ExperimentConfig.Load(run.ConfigFile).Value.model, new InitConfig { checkpoint = options.Checkpoint ?? best });
     }
 
-    // The folders of the images that a run was trained on, where they are still there.
-    private static IReadOnlyList<string>? TrainingClasses(string run, int count)
+    private static ExperimentConfig? ConfigOf(string model) => Directory.Exists(model) ? ExperimentConfig.Load(RunFolder.Open(model).ConfigFile).Value : null;
+
+    // Of the images that a run was trained on, where they are still there.
+    private static IReadOnlyList<string>? TrainingClasses(ExperimentConfig? run)
     {
-        if (!Directory.Exists(run) || ExperimentConfig.Load(RunFolder.Open(run).ConfigFile).Value.data is not ImageFolderConfig data)
+        if (run?.data is ImageFolderConfig { classes: { Length: > 0 } chosen })
+            return chosen;
+        try
+        {
+            return run is null ? null : (DatasetFactory.Open(run.data, train: true) as IImageDataset)?.ClassNames;
+        }
+        catch (UserError)
+        {
             return null;
-        var folder = Path.Combine(data.path, data.train);
-        var names = Directory.Exists(folder) ? new ImageFolder(folder).ClassNames : [];
-        return names.Count == count ? names : null;
+        }
+    }
+
+    /// <summary>The images on which a run measured its model.</summary>
+    /// <param name="say">Is told what takes time.</param>
+    /// <param name="warn">Is told what cannot be read.</param>
+    /// <param name="cancellation">Ends the rendering of such images as are made.</param>
+    /// <exception cref="UserError">The model is none of a run, or the images are missing.</exception>
+    public IImageDataset HeldOut(Action<string> say, Action<string> warn, CancellationToken cancellation)
+    {
+        if (run is null)
+            throw new UserError("no images were given", "name a folder with one folder of images for each class");
+        var held = DatasetFactory.OpenLabelled(run.data, say, warn, cancellation).Held;
+        return run.data is ImageFolderConfig { classes: { Length: > 0 } chosen } ? new ClassSubset(held, chosen) : held;
     }
 
     private static NamedPart With(NamedPart part, IReadOnlyList<string> fields) =>
         fields.Count == 0 ? part : new NamedPart(part.name, Origin.Default, Overrides.Apply(part.options, fields), part.Path);
 
-    // timm's rule for the size before the crop.
+    // The run's own, or timm's rule for the size before the crop.
     private TransformPipeline Preparation()
     {
+        var normalize = new Normalize([.. Config.mean.Select(v => (float)v)], [.. Config.std.Select(v => (float)v)]);
+        if (options is { CropPct: null, Interpolation: null, Fields.Count: 0 } && run?.data.transforms.eval is { } own)
+            return own.Contains("normalize", StringComparison.Ordinal) ? TransformPipeline.Parse(own) : TransformPipeline.Parse(own).With(normalize);
         var interpolation = options.Interpolation ?? Config.interpolation;
         if (interpolation is not ("bicubic" or "bilinear"))
             throw new UserError($"there is no interpolation '{interpolation}'", "choose bicubic or bilinear");
@@ -122,8 +148,7 @@ public sealed class ImageClassifier : IDisposable
         if (cropPct is not (> 0 and <= 1))
             throw new UserError($"the crop percentage is {cropPct}, but must be above 0 and at most 1", "write for example --crop-pct 0.9");
         var line = FormattableString.Invariant($"resize({(int)Math.Floor(Config.img_size / cropPct)}, {interpolation})|center_crop({Config.img_size})");
-        var normalize = new Normalize([.. Config.mean.Select(v => (float)v)], [.. Config.std.Select(v => (float)v)]);
-        return new TransformPipeline(TransformPipeline.Parse(line).Steps, normalize, line);
+        return TransformPipeline.Parse(line).With(normalize);
     }
 
     /// <summary>Images in the order of the data set, prepared; what cannot be read is left out and named.</summary>

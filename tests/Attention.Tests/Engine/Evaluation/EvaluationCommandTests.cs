@@ -183,7 +183,7 @@ public sealed class EvaluationCommandTests : IDisposable
     public void Attention_maps_are_the_weights_of_the_class_token()
     {
         using var classifier = Open();
-        using var loader = classifier.Loader(new ImageFiles(Path.Combine(pictures.Images, "dark", "1.png")));
+        using var loader = classifier.Loader(new UnlabelledImages(Path.Combine(pictures.Images, "dark", "1.png")));
         using var batch = loader.Epoch(0).First();
         var maps = AttentionMaps.Of(classifier, batch);
         Assert.Equal(2, maps.Heads.Count);
@@ -192,7 +192,7 @@ public sealed class EvaluationCommandTests : IDisposable
         Assert.All(maps.Heads, map => Assert.InRange(map[0].sum().item<float>(), 0, 1.0001));
         Assert.InRange(maps.Rollout.sum().item<float>(), 0, 1.0001);
         Assert.True(maps.Gradient.min().item<float>() >= 0);
-        Assert.Equal(classifier.Predict(new ImageFiles(Path.Combine(pictures.Images, "dark", "1.png"))).First().Classes[0], maps.Class);
+        Assert.Equal(classifier.Predict(new UnlabelledImages(Path.Combine(pictures.Images, "dark", "1.png"))).First().Classes[0], maps.Class);
         Assert.Contains("there is no class 2", Assert.Throws<UserError>(() => AttentionMaps.Of(classifier, batch, 2)).Message);
     }
 
