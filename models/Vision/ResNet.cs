@@ -12,12 +12,17 @@ public sealed record ResNetConfig : ImageModelConfig
     public string block { get; init; } = "bottleneck";
     /// <summary>Blocks of each stage.</summary>
     public int[] layers { get; init; } = [3, 4, 6, 3];
+    /// <summary>Channels of each stage, before the expansion of bottlenecks.</summary>
+    public int[] channels { get; init; } = [64, 128, 256, 512];
     /// <summary>Groups of the 3x3 convolutions in bottlenecks.</summary>
     public int cardinality { get; init; } = 1;
     /// <summary>Channels of a group in the first stage's bottlenecks.</summary>
     public int base_width { get; init; } = 64;
     public int stem_width { get; init; } = 64;
-    /// <summary>"": one 7x7 convolution; deep: three of 3x3; deep_tiered: the same with a narrower first.</summary>
+    /// <summary>
+    /// "": one 7x7 convolution; deep: three of 3x3; deep_tiered: the same with a narrower first; small: one 3x3 convolution that
+    /// keeps the resolution, as He et al. have it for CIFAR.
+    /// </summary>
     public string stem_type { get; init; } = "";
     /// <summary>Shortcuts average before their 1x1 convolution, rather than stride in it.</summary>
     public bool avg_down { get; init; }
@@ -119,18 +124,18 @@ public sealed class ResNet : StagedModel
     {
         this.config = config;
         Check(config);
-        int inplanes = config.stem_type == "" ? 64 : config.stem_width * 2;
+        int inplanes = config.stem_type switch { "" => 64, "small" => config.channels[0], _ => config.stem_width * 2 };
         conv1 = StemConvolutions(config, inplanes);
         bn1 = nn.BatchNorm2d(inplanes);
         act1 = nn.ReLU();
-        maxpool = nn.MaxPool2d(3, stride: 2, padding: 1);
+        maxpool = config.stem_type == "small" ? nn.Identity() : nn.MaxPool2d(3, stride: 2, padding: 1);
         var rates = DropPath.StageRates(config.drop_path_rate, config.layers);
         Sequential Stage(int stage)
         {
             var blocks = new List<nn.Module<Tensor, Tensor>>();
             foreach (var rate in rates[stage])
             {
-                blocks.Add(new ResNetBlock(config, inplanes, 64 << stage, blocks.Count == 0 && stage > 0 ? 2 : 1, rate));
+                blocks.Add(new ResNetBlock(config, inplanes, config.channels[stage], blocks.Count == 0 && stage > 0 ? 2 : 1, rate));
                 inplanes = Channels[stage];
             }
             return nn.Sequential(blocks);
@@ -150,25 +155,30 @@ public sealed class ResNet : StagedModel
     public override int num_classes => classes;
     protected override IReadOnlyList<nn.Module<Tensor, Tensor>> Stages => [layer1, layer2, layer3, layer4];
     protected override IReadOnlyList<int> Depths => config.layers;
-    protected override IReadOnlyList<int> Channels => [.. config.layers.Select((_, stage) => (64 << stage) * ResNetBlock.Expansion(config))];
+    protected override IReadOnlyList<int> Channels => [.. config.channels.Select(channels => channels * ResNetBlock.Expansion(config))];
     protected override string StageName(int stage) => $"layer{stage + 1}";
+    protected override int FirstStride => config.stem_type == "small" ? 1 : 4;
 
     private static void Check(ResNetConfig config)
     {
         if (config.block is not ("basic" or "bottleneck"))
             throw new UserError($"block '{config.block}' is not known", "choose basic or bottleneck");
-        if (config.stem_type is not ("" or "deep" or "deep_tiered"))
-            throw new UserError($"stem_type '{config.stem_type}' is not known", "choose \"\", deep or deep_tiered");
+        if (config.stem_type is not ("" or "deep" or "deep_tiered" or "small"))
+            throw new UserError($"stem_type '{config.stem_type}' is not known", "choose \"\", deep, deep_tiered or small");
         if (config.attn_layer is not ("" or "se" or "eca"))
             throw new UserError($"attn_layer '{config.attn_layer}' is not known", "choose \"\", se or eca");
         if (config.layers.Length != 4)
             throw new UserError($"layers has {config.layers.Length} stages", "give the number of blocks of four stages");
+        if (config.channels.Length != 4)
+            throw new UserError($"channels has {config.channels.Length} stages", "give the channels of four stages");
     }
 
     private static nn.Module<Tensor, Tensor> StemConvolutions(ResNetConfig config, int width)
     {
         if (config.stem_type == "")
             return nn.Conv2d(config.in_chans, width, kernel_size: 7, stride: 2, padding: 3, bias: false);
+        if (config.stem_type == "small")
+            return nn.Conv2d(config.in_chans, width, kernel_size: 3, padding: 1, bias: false);
         int second = config.stem_width;
         int first = config.stem_type == "deep_tiered" ? 3 * (second / 4) : second;
         return nn.Sequential(

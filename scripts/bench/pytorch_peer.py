@@ -1,6 +1,6 @@
 """The PyTorch side of scripts/bench_vs_pytorch.sh: the same jobs in plain eager PyTorch, one result as JSON.
 
-usage: pytorch_peer.py op | model NAME {forward,train} BATCH SECONDS | data FOLDER SECONDS
+usage: pytorch_peer.py op | optimizer NAME | model NAME {forward,train} BATCH SECONDS | data FOLDER SECONDS
 """
 import json
 import os
@@ -74,6 +74,20 @@ def small_operator():
     return {"seconds": statistics.median(times[5:])}
 
 
+def optimizer_step(name):
+    torch.manual_seed(0)
+    net = Vit(*VITS[name])
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=0.05)
+    for parameter in net.parameters():
+        parameter.grad = torch.randn_like(parameter) * 1e-2
+    times, end = [], time.perf_counter() + 5
+    while time.perf_counter() < end or len(times) < 8:
+        start = time.perf_counter()
+        optimizer.step()
+        times.append(time.perf_counter() - start)
+    return {"seconds": statistics.median(times[3:])}
+
+
 def model(name, mode, batch, seconds):
     torch.manual_seed(0)
     net = Vit(*VITS[name])
@@ -130,6 +144,8 @@ if __name__ == "__main__":
         result = small_operator()
     elif job[0] == "data":
         result = data(job[1], float(job[2]))
+    elif job[0] == "optimizer":
+        result = optimizer_step(job[1])
     else:
         result = model(job[1], job[2], int(job[3]), float(job[4]))
     result["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

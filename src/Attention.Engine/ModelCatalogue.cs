@@ -1,3 +1,4 @@
+using Attention.Engine.Configuration;
 using Attention.Models;
 using Attention.Modules;
 using TorchSharp;
@@ -18,12 +19,16 @@ public static class ModelCatalogue
 {
     /// <summary>The models whose name contains <paramref name="filter"/>; all for null.</summary>
     public static IEnumerable<ModelEntry> List(string? filter = null) =>
-        ModelRegistry.Names.Where(name => filter is null || name.Contains(filter, StringComparison.OrdinalIgnoreCase)).Select(Measure);
+        ModelRegistry.Names.Where(name => filter is null || name.Contains(filter, StringComparison.OrdinalIgnoreCase)).Select(name => Measure(name));
 
-    private static ModelEntry Measure(string name)
+    /// <summary>Multiply-adds of one forward pass of one image; null for models of other things.</summary>
+    public static long? MultiplyAdds(NamedPart part) => Measure(part.name, ModelBuilder.Config(part)).MultiplyAdds;
+
+    private static ModelEntry Measure(string name) => Measure(name, ModelRegistry.Family(name).Config(name));
+
+    private static ModelEntry Measure(string name, object config)
     {
         var family = ModelRegistry.Family(name);
-        var config = family.Config(name);
         var before = get_default_device();
         set_default_device(META);
         try

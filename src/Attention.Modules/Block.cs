@@ -1,3 +1,4 @@
+using Attention.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -10,11 +11,27 @@ namespace Attention.Modules;
 /// </summary>
 public abstract class Block(string name) : nn.Module<Tensor, Tensor>(name)
 {
+    private bool checkpointed;
+
     /// <summary>Runs <see cref="Forward"/> in a dispose scope of its own and moves its result out.</summary>
     public sealed override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(Forward(input));
+        return scope.MoveToOuter(checkpointed && training ? ActivationCheckpoint.Run(Forward, input) : Forward(input));
+    }
+
+    /// <summary>
+    /// Lets the numbered blocks of a model (<c>blocks.3</c>, <c>stages.1.blocks.0</c>) forget their intermediates in training and
+    /// compute them again in backward (see <see cref="ActivationCheckpoint"/>). Of nested ones, the innermost.
+    /// </summary>
+    /// <returns>How many blocks.</returns>
+    public static int Checkpoint(nn.Module model)
+    {
+        var numbered = model.named_modules().Where(each => each.module is Block && int.TryParse(each.name.Split('.')[^1], out _)).ToArray();
+        var innermost = numbered.Where(each => !numbered.Any(other => other.name.StartsWith($"{each.name}.", StringComparison.Ordinal))).ToArray();
+        foreach (var (_, module) in innermost)
+            ((Block)module).checkpointed = true;
+        return innermost.Length;
     }
 
     /// <summary>What the block computes.</summary>

@@ -23,17 +23,7 @@ internal sealed class TrainCommand : CliCommand
     public override int Run(CommandContext context)
     {
         using var reporter = LiveReporter.For(context.Terminal);
-        ExperimentResult result;
-        try
-        {
-            result = Train(context, reporter);
-        }
-        catch (OperationCanceledException)
-        {
-            reporter.Say("stopped; go on with: ./attention train --resume RUN");
-            throw;
-        }
-        Conclude(reporter, result);
+        Conclude(reporter, Train(context, reporter));
         return 0;
     }
 

@@ -24,40 +24,52 @@ public sealed record CheckpointManifest
 
 /// <summary>
 /// A folder with everything that training goes on from: <c>model.safetensors</c>, <c>optimizer.safetensors</c>,
-/// <c>random.json</c> and <c>manifest.json</c>. It is written under a temporary name and renamed, so that it is there whole
-/// or not at all.
+/// <c>random.json</c> and <c>manifest.json</c>. The model's file holds what was measured: the running average where there is
+/// one, with low-rank changes merged; then the weights that training goes on with are in <c>training.safetensors</c> beside it.
+/// The folder is written under a temporary name and renamed, so that it is there whole or not at all.
 /// </summary>
 public static class Checkpoint
 {
     public const string ModelFile = "model.safetensors";
+    public const string TrainingFile = "training.safetensors";
+    public const string AverageFile = "average.safetensors";
     public const string OptimizerFile = "optimizer.safetensors";
     public const string RandomFile = "random.json";
     public const string ManifestFile = "manifest.json";
 
+    private const string Unfinished = ".tmp", Aside = ".old";
+
     /// <summary>Writes the checkpoint <paramref name="folder"/>; one that stood there before stays until the new one is whole.</summary>
     public static void Save(string folder, Trainer trainer, string model, IReadOnlyDictionary<string, double> metrics)
     {
-        var temporary = folder + ".tmp";
+        var temporary = folder + Unfinished;
         if (Directory.Exists(temporary))
             Directory.Delete(temporary, recursive: true);
         Directory.CreateDirectory(temporary);
         try
         {
             using var scope = NewDisposeScope();
+            var (average, adapters) = (trainer.Options.Average, trainer.Options.Adapters);
+            var weights = trainer.Task.Model.state_dict();
+            var used = average?.Tensors ?? weights;
             var sums = new Dictionary<string, string>
             {
-                [ModelFile] = Write(temporary, ModelFile, stream => SafeTensors.Write(stream, trainer.Task.Model.state_dict(), new Dictionary<string, string> { ["format"] = "pt" })),
+                [ModelFile] = WriteTensors(temporary, ModelFile, adapters?.Merged(used) ?? used),
                 [OptimizerFile] = Write(temporary, OptimizerFile, stream => SafeTensors.Write(stream, trainer.Optimizer.StateTensors().Select(state => KeyValuePair.Create(state.Name, state.Tensor)))),
                 [RandomFile] = Write(temporary, RandomFile, stream => JsonSerializer.Serialize(stream, GeneratorState.Save().ToDictionary(), CheckpointJson.Default.DictionaryStringByteArray)),
             };
+            if (average is not null || adapters is not null)
+                sums[TrainingFile] = WriteTensors(temporary, TrainingFile, weights);
+            if (average is not null && adapters is not null)
+                sums[AverageFile] = WriteTensors(temporary, AverageFile, average.Tensors);
             var manifest = new CheckpointManifest { model = model, state = trainer.State, metrics = metrics, sha256 = sums };
             Write(temporary, ManifestFile, stream => JsonSerializer.Serialize(stream, manifest, CheckpointJson.Default.CheckpointManifest));
             Replace(temporary, folder);
         }
-        catch (IOException e)
+        catch (Exception e) when (AtomicFile.IsDiskFailure(e))
         {
             Discard(temporary);
-            throw new UserError($"checkpoint '{folder}' could not be written: {e.Message}", "make room on the disk; the checkpoint before it is as it was", e);
+            throw new UserError($"checkpoint '{folder}' could not be written: {e.Message.Split(" (Parameter")[0]}", "make room on the disk; the checkpoint before it is as it was", e);
         }
     }
 
@@ -66,7 +78,10 @@ public static class Checkpoint
     public static CheckpointManifest Load(string folder, Trainer trainer)
     {
         var manifest = ReadManifest(folder);
-        LoadModel(folder, manifest, trainer.Task.Model);
+        var (average, adapters) = (trainer.Options.Average, trainer.Options.Adapters);
+        CopyTo(folder, manifest, average is null && adapters is null ? ModelFile : TrainingFile, trainer.Task.Model.state_dict());
+        if (average is not null)
+            CopyTo(folder, manifest, adapters is null ? ModelFile : AverageFile, average.Tensors);
         using (var file = SafeTensors.Open(Checked(folder, manifest, OptimizerFile)))
         using (NewDisposeScope())
             trainer.Optimizer.LoadState(file.Entries.ToDictionary(entry => entry.Name, entry => file.Read(entry.Name)));
@@ -76,12 +91,31 @@ public static class Checkpoint
     }
 
     /// <summary>Puts a checkpoint's weights into a model.</summary>
-    public static void LoadModel(string folder, nn.Module model) => LoadModel(folder, ReadManifest(folder), model);
+    public static void LoadModel(string folder, nn.Module model) => CopyTo(folder, ReadManifest(folder), ModelFile, model.state_dict());
 
-    private static void LoadModel(string folder, CheckpointManifest manifest, nn.Module model)
+    /// <summary>
+    /// Cleans up after a process that was killed while it wrote: an unfinished folder is removed, and an old one that had
+    /// stepped aside comes back where the new one had not taken its place.
+    /// </summary>
+    /// <param name="folder">Any folder beside checkpoints; others are left alone.</param>
+    public static void Recover(string folder)
     {
-        using var file = SafeTensors.Open(Checked(folder, manifest, ModelFile));
-        foreach (var (name, tensor) in model.state_dict())
+        if (folder.EndsWith(Unfinished, StringComparison.Ordinal))
+            Discard(folder);
+        else if (folder.EndsWith(Aside, StringComparison.Ordinal))
+        {
+            var place = folder[..^Aside.Length];
+            if (Directory.Exists(place))
+                Discard(folder);
+            else
+                Directory.Move(folder, place);
+        }
+    }
+
+    private static void CopyTo(string folder, CheckpointManifest manifest, string part, IEnumerable<KeyValuePair<string, Tensor>> tensors)
+    {
+        using var file = SafeTensors.Open(Checked(folder, manifest, part));
+        foreach (var (name, tensor) in tensors)
         {
             if (!file.Contains(name))
                 throw new UserError($"checkpoint '{folder}' has no tensor '{name}'", $"it was made for {manifest.model}: use the config of its run");
@@ -116,6 +150,9 @@ public static class Checkpoint
         return path;
     }
 
+    private static string WriteTensors(string folder, string file, IEnumerable<KeyValuePair<string, Tensor>> tensors) =>
+        Write(folder, file, stream => SafeTensors.Write(stream, tensors, new Dictionary<string, string> { ["format"] = "pt" }));
+
     private static string Write(string folder, string file, Action<Stream> write)
     {
         using var stream = new FileStream(Path.Combine(folder, file), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1 << 16);
@@ -128,7 +165,7 @@ public static class Checkpoint
     // A folder cannot be renamed over another: the old one steps aside first, and is found again if the new one is not.
     private static void Replace(string temporary, string folder)
     {
-        var old = folder + ".old";
+        var old = folder + Aside;
         if (Directory.Exists(old))
             Directory.Delete(old, recursive: true);
         if (Directory.Exists(folder))

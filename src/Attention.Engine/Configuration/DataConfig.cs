@@ -54,6 +54,9 @@ public record ImageFolderConfig : DataConfig
 
     /// <summary>The folder of the images on which the model is measured, below the path.</summary>
     public string val { get; init; } = "val";
+
+    /// <summary>The classes to keep, which are then numbered in this order; empty for all.</summary>
+    public string[] classes { get; init; } = [];
 }
 
 /// <summary>Images of rendered shapes, an image folder that is made at the path where it is not there yet.</summary>

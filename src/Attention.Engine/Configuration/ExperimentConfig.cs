@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Attention.Data;
 
 namespace Attention.Engine.Configuration;
 
@@ -42,9 +43,35 @@ public sealed record ExperimentConfig : IValidatableObject
     /// <summary>What is minimised.</summary>
     public LossConfig loss { get; init; } = new CrossEntropyConfig();
 
+    /// <summary>Mixing the images of a batch and their targets; null for none.</summary>
+    public MixupConfig? mixup { get; init; }
+
+    /// <summary>A model whose answers are learnt beside the labels; null for none.</summary>
+    public DistillationConfig? distillation { get; init; }
+
     /// <summary>The largest norm that all gradients together may have; null for no limit.</summary>
     [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double? clip_grad_norm { get; init; }
+
+    /// <summary>The largest size that an element of a gradient may have; null for no limit.</summary>
+    [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
+    public double? clip_grad_value { get; init; }
+
+    /// <summary>The largest ratio of a gradient's norm to its weight's, unit by unit (Brock et al., arXiv:2102.06171), such as 0.01; null for no limit.</summary>
+    [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
+    public double? clip_grad_adaptive { get; init; }
+
+    /// <summary>A running average of the weights, which is measured and kept in their stead; null for none.</summary>
+    public EmaConfig? ema { get; init; }
+
+    /// <summary>Parameters that are not trained, by name with wildcards: [patch_embed.*, "*.norm?.*"].</summary>
+    public string[] freeze { get; init; } = [];
+
+    /// <summary>Whether the classifier alone is trained, on features that stay as they are.</summary>
+    public bool linear_probe { get; init; }
+
+    /// <summary>Low-rank changes of linear layers, which are trained in place of the weights; null for none.</summary>
+    public LoraConfig? lora { get; init; }
 
     /// <summary>When the state is saved.</summary>
     public CheckpointConfig checkpoint { get; init; } = new();
@@ -67,9 +94,17 @@ public sealed record ExperimentConfig : IValidatableObject
         if (schedule.warmup_epochs >= train.epochs)
             yield return new($"'schedule.warmup_epochs' is {schedule.warmup_epochs}, but must be below 'train.epochs', which is {train.epochs}\n"
                 + "shorten the warm-up or train longer", ["schedule.warmup_epochs", "train.epochs"]);
-        if (schedule.min_lr > optimizer.lr)
+        if (schedule is not ConstantConfig && schedule.min_lr > optimizer.lr)
             yield return new($"'schedule.min_lr' is {schedule.min_lr}, but must not be above 'optimizer.lr', which is {optimizer.lr}\n"
                 + "lower the one or raise the other", ["schedule.min_lr", "optimizer.lr"]);
+        if (schedule.warmup_lr > optimizer.lr)
+            yield return new($"'schedule.warmup_lr' is {schedule.warmup_lr}, but must not be above 'optimizer.lr', which is {optimizer.lr}\n"
+                + "lower the one or raise the other", ["schedule.warmup_lr", "optimizer.lr"]);
+        if (new[] { clip_grad_norm, clip_grad_value, clip_grad_adaptive }.Count(limit => limit is not null) > 1)
+            yield return new("gradients are clipped in several ways\nkeep one of clip_grad_norm, clip_grad_value and clip_grad_adaptive",
+                ["clip_grad_value", "clip_grad_adaptive", "clip_grad_norm"]);
+        if (linear_probe && lora is not null)
+            yield return new("'linear_probe' and 'lora' exclude each other\nremove one of them", ["lora", "linear_probe"]);
     }
 }
 
@@ -91,59 +126,35 @@ public sealed record TrainConfig
     /// <summary>Images measured at a time; null for the batch size of training.</summary>
     [Range(1, int.MaxValue)]
     public int? eval_batch_size { get; init; }
+
+    /// <summary>Batches whose gradients are summed up to one optimizer step.</summary>
+    [Range(1, int.MaxValue)]
+    public int accumulate { get; init; } = 1;
+
+    /// <summary>What most operators compute in; weights and their averages are fp32 in any case.</summary>
+    public Precision precision { get; init; } = Precision.Fp32;
+
+    /// <summary>Whether blocks are computed again in backward rather than kept: less memory for a third more time.</summary>
+    public bool checkpoint_activations { get; init; }
+
+    /// <summary>Epochs from one measurement to the next; the last epoch is always measured.</summary>
+    [Range(1, int.MaxValue)]
+    public int eval_every { get; init; } = 1;
+
+    /// <summary>Epochs without a better measurement after which the run ends; null for never.</summary>
+    [Range(1, int.MaxValue)]
+    public int? patience { get; init; }
 }
 
-/// <summary>A rule that moves the weights.</summary>
-[Part<AdamWConfig>("adamw")]
-public abstract record OptimizerConfig
+public enum Precision
 {
-    /// <summary>The highest learning rate of the run.</summary>
-    [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
-    public double lr { get; init; } = 1e-3;
+    Fp32,
 
-    /// <summary>How much weights shrink each step, in units of the learning rate; norms and biases are left out.</summary>
-    [Range(0, double.PositiveInfinity)]
-    public double weight_decay { get; init; } = 0.05;
-}
+    /// <summary>bfloat16 by autocast.</summary>
+    Bf16,
 
-/// <summary>Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101).</summary>
-public sealed record AdamWConfig : OptimizerConfig
-{
-    /// <summary>Decay of the running means of the gradient and of its square.</summary>
-    [Range(0, 1, MaximumIsExclusive = true)]
-    public (double, double) betas { get; init; } = (0.9, 0.999);
-
-    /// <summary>Added to the denominator.</summary>
-    [Range(0, double.PositiveInfinity)]
-    public double eps { get; init; } = 1e-8;
-}
-
-/// <summary>The learning rate over the run: a linear warm-up, then the named curve.</summary>
-[Part<CosineConfig>("cosine")]
-public abstract record ScheduleConfig
-{
-    /// <summary>Epochs over which the learning rate rises from near zero; fractions are allowed.</summary>
-    [Range(0, double.PositiveInfinity)]
-    public double warmup_epochs { get; init; }
-
-    /// <summary>The learning rate at the end of the run.</summary>
-    [Range(0, double.PositiveInfinity)]
-    public double min_lr { get; init; }
-}
-
-/// <summary>Half a period of a cosine from the highest rate to the lowest (Loshchilov and Hutter, arXiv:1608.03983).</summary>
-public sealed record CosineConfig : ScheduleConfig;
-
-/// <summary>What is minimised.</summary>
-[Part<CrossEntropyConfig>("cross_entropy")]
-public abstract record LossConfig;
-
-/// <summary>Cross-entropy of the predicted classes.</summary>
-public sealed record CrossEntropyConfig : LossConfig
-{
-    /// <summary>The share of the target that is spread over all classes (Szegedy et al., arXiv:1512.00567).</summary>
-    [Range(0, 1, MaximumIsExclusive = true)]
-    public double label_smoothing { get; init; }
+    /// <summary>float16 by autocast, with a scaled loss; on CUDA alone.</summary>
+    Fp16,
 }
 
 /// <summary>Weights to start from, as in fine-tuning: <c>init: {checkpoint: vit_tiny.safetensors}</c>.</summary>
@@ -166,6 +177,10 @@ public sealed record CheckpointConfig
     [Range(1, int.MaxValue)]
     public int every { get; init; } = 1;
 
+    /// <summary>Optimizer steps from one checkpoint to the next within an epoch; null for none there.</summary>
+    [Range(1, int.MaxValue)]
+    public int? every_steps { get; init; }
+
     /// <summary>How many checkpoints stay, besides the best.</summary>
     [Range(1, int.MaxValue)]
     public int keep { get; init; } = 1;
@@ -179,6 +194,9 @@ public sealed record LogConfig
 
     /// <summary>Whether TensorBoard event files are written.</summary>
     public bool tensorboard { get; init; } = true;
+
+    /// <summary>Whether TensorBoard gets histograms of all weights after each epoch.</summary>
+    public bool histograms { get; init; }
 
     /// <summary>Whether report.html is written.</summary>
     public bool report { get; init; } = true;

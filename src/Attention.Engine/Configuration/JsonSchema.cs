@@ -70,6 +70,13 @@ public sealed class JsonSchema
 
     private JsonObject Value(Type type, object? value)
     {
+        if (Nullable.GetUnderlyingType(type) is { } inner)
+        {
+            // An item of a list that may be null.
+            var schema = Value(inner, value);
+            if (schema["type"] is JsonValue kind) schema["type"] = new JsonArray(kind.DeepClone(), "null");
+            return schema;
+        }
         if (type == typeof(NamedPart)) return Part();
         if (PartFamily.Of(type) is { } family)
             return Named(OneOf([.. family.Names]), [.. family.Names.Select(name => Record(family.Defaults(name), new() { ["const"] = name }))]);

@@ -46,6 +46,7 @@ public static class MetricFormat
     {
         var rate when rate.EndsWith(PerSecond, StringComparison.Ordinal) => $"{Value(metric, value)} {rate[..^PerSecond.Length]}/s",
         "data_wait" => $"wait {Value(metric, value)}",
+        "utilisation" => $"{Value(metric, value)} of peak",
         var name => $"{name} {Value(metric, value)}",
     };
 

@@ -6,6 +6,13 @@ namespace Attention.Engine.Runs;
 /// </summary>
 public static class AtomicFile
 {
+    /// <summary>
+    /// Whether an exception says that a disk cannot take what is written: it is full, gone or read-only, or the file would be
+    /// larger than is allowed, which .NET reports as an argument out of range.
+    /// </summary>
+    public static bool IsDiskFailure(Exception error) =>
+        error is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException { ParamName: "value", Source: "System.Private.CoreLib" };
+
     public static void WriteText(string path, string text) => Write(path, stream =>
     {
         using var writer = new StreamWriter(stream, leaveOpen: true);

@@ -20,6 +20,9 @@ public sealed class RunFolder
     /// <summary>The outcome (see <see cref="RunSummary"/>).</summary>
     public string SummaryFile => Path.Combine(Location, "summary.json");
 
+    /// <summary>Confusions and worst mistakes of the best measurement (see <see cref="EvaluationDetails"/>).</summary>
+    public string DetailsFile => Path.Combine(Location, "evaluation.json");
+
     /// <summary>Curves and outcome as a page (see <see cref="Report.HtmlReport"/>).</summary>
     public string ReportFile => Path.Combine(Location, "report.html");
 

@@ -2,10 +2,14 @@ using Attention.Data;
 using Attention.Engine.Checkpoints;
 using Attention.Engine.Configuration;
 using Attention.Engine.Data;
+using Attention.Engine.Diagnostics;
 using Attention.Engine.Reporting;
 using Attention.Engine.Runs;
 using Attention.Engine.Training.Hooks;
+using Attention.Engine.Training.Losses;
+using Attention.Engine.Training.Tuning;
 using Attention.Models;
+using Attention.Modules;
 using Attention.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -23,50 +27,84 @@ public static class Experiment
     /// <summary>Trains a config in a new run folder.</summary>
     /// <param name="config">The config.</param>
     /// <param name="reporter">Is told how it goes.</param>
-    /// <param name="cancellation">Ends the run after the step; its checkpoints stay.</param>
-    public static ExperimentResult Train(Config<ExperimentConfig> config, IRunReporter reporter, CancellationToken cancellation)
+    /// <param name="cancellation">Ends the run after the step, with a checkpoint.</param>
+    /// <param name="hooks">What else happens, after the engine's own hooks.</param>
+    public static ExperimentResult Train(Config<ExperimentConfig> config, IRunReporter reporter, CancellationToken cancellation, params TrainingHook[] hooks)
     {
         var shown = config.Showing(config.Value.model, ModelBuilder.Config(config.Value.model));
-        return Run(config.Value, () => RunFolder.Create(config.Value.output, config.Value.name, shown.ToYaml()), null, reporter, cancellation);
+        return Run(config.Value, () => RunFolder.Create(config.Value.output, config.Value.name, shown.ToYaml()), [], reporter, hooks, cancellation);
     }
 
-    /// <summary>Goes on with a run from its newest checkpoint.</summary>
-    /// <exception cref="UserError">The folder is no run, has no checkpoint, or the run is finished.</exception>
-    public static ExperimentResult Resume(string folder, IRunReporter reporter, CancellationToken cancellation)
+    /// <summary>
+    /// Goes on with a run from its newest whole checkpoint; a run that was killed before its first one begins again in its folder.
+    /// </summary>
+    /// <exception cref="UserError">The folder is no run, none of its checkpoints can be read, or the run is finished.</exception>
+    public static ExperimentResult Resume(string folder, IRunReporter reporter, CancellationToken cancellation, params TrainingHook[] hooks)
     {
         var run = RunFolder.Open(folder);
         var config = ExperimentConfig.Load(run.ConfigFile).Value;
-        var checkpoint = CheckpointHook.Newest(run)
-            ?? throw new UserError($"run '{folder}' has no checkpoint to go on from", $"start anew with its config: ./attention train {run.ConfigFile}");
-        if (Checkpoint.ReadManifest(checkpoint).state.Epoch >= config.train.epochs)
-            throw new UserError($"run '{folder}' is finished: {config.train.epochs} epochs", "train longer in a new run with --set train.epochs=N");
-        return Run(config, () => run, checkpoint, reporter, cancellation);
+        if (RunSummary.Read(run.SummaryFile) is { status: "finished" } summary)
+            throw new UserError($"run '{folder}' is finished: {summary.epochs} epochs", "train longer in a new run with --set train.epochs=N");
+        return Run(config, () => run, CheckpointHook.Found(run), reporter, hooks, cancellation);
     }
 
-    private static ExperimentResult Run(ExperimentConfig config, Func<RunFolder> open, string? checkpoint, IRunReporter reporter, CancellationToken cancellation)
+    private static ExperimentResult Run(
+        ExperimentConfig config, Func<RunFolder> open, IReadOnlyList<string> checkpoints, IRunReporter reporter, IReadOnlyList<TrainingHook> hooks, CancellationToken cancellation)
     {
         var device = ChooseDevice(config.device);
         var modelConfig = (ImageModelConfig)ModelBuilder.Config(config.model);
-        var (train, held) = Load(config, modelConfig, reporter, cancellation);
+        var (train, held, normalize) = Load(config, modelConfig, reporter, cancellation);
         CheckClasses(train, modelConfig, config);
 
         manual_seed(config.seed);
-        var model = checkpoint is null && config.init is { } init ? Initialised(config.model, init, reporter) : (ImageModel)ModelBuilder.Build(config.model);
+        var model = checkpoints.Count == 0 && config.init is { } init ? Initialised(config.model, init, reporter) : (ImageModel)ModelBuilder.Build(config.model);
         model.to(device);
-        using var task = new ImageClassification(model, train, held, (CrossEntropyConfig)config.loss, device);
         long parameters = model.parameters().Sum(p => p.numel());
-        using var optimizer = MakeOptimizer(config.optimizer, model);
+        var adapters = Tune(config, model);
+        if (config.train.checkpoint_activations)
+            CheckpointBlocks(model);
+        var loss = ClassificationLoss.Create(config.loss, modelConfig.num_classes, ImagesPerClass(train.Dataset), device);
+        using var task = new ImageClassification(model, train, held, loss, device, normalize,
+            config.mixup is { } mixing ? new Mixup(mixing, modelConfig.num_classes, config.seed) : null, Teacher(config, device, reporter));
+        using var optimizer = Optimizers.Create(config.optimizer, model);
+        using var average = config.ema is { } ema ? new WeightAverage(model, ema) : null;
 
         var run = open();
-        var recorder = new RunRecorder(run, config, parameters, device.ToString());
-        var trainer = new Trainer(task, optimizer, Schedule.Of(config, task.StepsPerEpoch), config.train.epochs, config.clip_grad_norm,
-            [recorder, new CheckpointHook(run, config.checkpoint, config.model.name), new ProgressHook(reporter)]);
-        if (checkpoint is not null)
-            Checkpoint.Load(checkpoint, trainer);
+        var options = new TrainerOptions
+        {
+            Epochs = config.train.epochs,
+            Accumulate = config.train.accumulate,
+            Precision = config.train.precision,
+            Clipping = Clipping(config),
+            EvaluateEvery = config.train.eval_every,
+            Patience = config.train.patience,
+            Average = average,
+            Adapters = adapters,
+            Compute = Budget(config, model, device),
+        };
+        var schedule = new Schedule(config.optimizer.lr, config.schedule, config.train.epochs, Trainer.StepsOf(task, options.Accumulate));
+        var trainer = new Trainer(task, optimizer, schedule, options,
+        [
+            new RunRecorder(run, config, parameters, device.ToString()),
+            new CheckpointHook(run, config.checkpoint, config.model.name),
+            new ProgressHook(reporter),
+            .. hooks,
+        ]);
+        GoOn(checkpoints, trainer, reporter);
 
-        reporter.Say($"{config.model.name}: {parameters / 1e6:F2} M parameters on {device}; {train.Dataset.Count} images to train on, {held.Dataset.Count} held out");
-        reporter.Say(checkpoint is null ? $"run folder {run.Location}" : $"going on with {run.Location} after epoch {trainer.State.Epoch}");
-        trainer.Run(cancellation);
+        long trained = optimizer.Parameters.Sum(p => p.numel());
+        reporter.Say($"{config.model.name}: {parameters / 1e6:F2} M parameters on {device}{(trained == parameters ? "" : $", {trained / 1e6:F2} M of them trained")}; "
+            + $"{train.Dataset.Count} images to train on, {held.Dataset.Count} held out");
+        reporter.Say(trainer.State.Step == 0 ? $"run folder {run.Location}" : $"going on with {run.Location} after epoch {trainer.State.Epoch}, step {trainer.State.Step}");
+        try
+        {
+            trainer.Run(cancellation);
+        }
+        catch (OperationCanceledException)
+        {
+            reporter.Say($"stopped after step {trainer.State.Step}; go on with: ./attention train --resume {run.Location}");
+            throw;
+        }
         return new ExperimentResult(run, RunSummary.Read(run.SummaryFile)!);
     }
 
@@ -78,11 +116,30 @@ public static class Experiment
         return (ImageModel)model;
     }
 
+    // A checkpoint that a crash of the machine has spoilt gives way to the one before it.
+    private static void GoOn(IReadOnlyList<string> checkpoints, Trainer trainer, IRunReporter reporter)
+    {
+        for (int i = 0; i < checkpoints.Count; i++)
+        {
+            try
+            {
+                Checkpoint.Load(checkpoints[i], trainer);
+                return;
+            }
+            catch (UserError e) when (i + 1 < checkpoints.Count)
+            {
+                reporter.Warn($"{e.Message}; going on from the checkpoint before it");
+            }
+        }
+    }
+
     // --- parts -----------------------------------------------------------------------------------
 
-    private static (DataLoader Train, DataLoader Held) Load(ExperimentConfig config, ImageModelConfig model, IRunReporter reporter, CancellationToken cancellation)
+    private static (DataLoader Train, DataLoader Held, Normalize Normalize) Load(ExperimentConfig config, ImageModelConfig model, IRunReporter reporter, CancellationToken cancellation)
     {
         var (train, held) = DatasetFactory.OpenLabelled(config.data, reporter.Say, reporter.Warn, cancellation);
+        if (config.data is ImageFolderConfig { classes: { Length: > 0 } classes })
+            (train, held) = (new ClassSubset(train, classes), new ClassSubset(held, classes));
         int size = config.data.image_size;
         var training = new LoaderOptions
         {
@@ -109,9 +166,11 @@ public static class Experiment
             Cancellation = cancellation,
         };
         IImageDataset Cached(IImageDataset images) => config.data.cache == CacheKind.Memory ? new CachedImages(images) : images;
+        var preparation = Prepare(config.data.transforms.train ?? $"random_resized_crop({size})|hflip", model);
         return (
-            new DataLoader(Cached(train), Prepare(config.data.transforms.train ?? $"random_resized_crop({size})|hflip", model), training, reporter.Warn),
-            new DataLoader(Cached(held), Prepare(config.data.transforms.eval ?? Centre(size, model), model), measuring, reporter.Warn));
+            new DataLoader(Cached(train), preparation, training, reporter.Warn),
+            new DataLoader(Cached(held), Prepare(config.data.transforms.eval ?? Centre(size, model), model), measuring, reporter.Warn),
+            preparation.Normalize);
     }
 
     private static string Centre(int size, ImageModelConfig model) =>
@@ -137,14 +196,60 @@ public static class Experiment
         return device;
     }
 
-    private static FusedOptimizer MakeOptimizer(OptimizerConfig config, ImageModel model)
+    // What is trained of the model.
+    private static LoraAdapters? Tune(ExperimentConfig config, ImageModel model)
     {
-        var groups = ParameterGroups.Of(model, config.lr, config.weight_decay, model.no_weight_decay);
-        return config switch
-        {
-            AdamWConfig adamw => new FusedAdamW(groups, adamw.betas.Item1, adamw.betas.Item2, adamw.eps),
-            _ => throw new ArgumentException($"no optimizer for {config.GetType().Name}"),
-        };
+        if (config.linear_probe)
+            Freezing.FreezeFeatures(model);
+        var adapters = config.lora is { } lora ? new LoraAdapters(model, lora) : null;
+        if (config.freeze.Length > 0)
+            Freezing.Freeze(model, config.freeze);
+        return adapters;
+    }
+
+    private static void CheckpointBlocks(ImageModel model)
+    {
+        if (Block.Checkpoint(model) == 0)
+            throw new UserError("train.checkpoint_activations: the model has no row of blocks to compute again", "leave it out, or choose another model");
+    }
+
+    private static GradientClipping? Clipping(ExperimentConfig config) => config switch
+    {
+        { clip_grad_norm: { } limit } => new(ClippingKind.Norm, limit),
+        { clip_grad_value: { } limit } => new(ClippingKind.Value, limit),
+        { clip_grad_adaptive: { } limit } => new(ClippingKind.Adaptive, limit),
+        _ => null,
+    };
+
+    private static Distillation? Teacher(ExperimentConfig config, Device device, IRunReporter reporter)
+    {
+        if (config.distillation is not { } distillation)
+            return null;
+        var (student, teacher) = ((ImageModelConfig)ModelBuilder.Config(config.model), (ImageModelConfig)ModelBuilder.Config(distillation.teacher));
+        if (student.num_classes != teacher.num_classes)
+            throw new UserError($"the student has {student.num_classes} classes, the teacher {teacher.num_classes}", $"set distillation.teacher.num_classes to {student.num_classes}");
+        var model = (ImageModel)ModelBuilder.Build(distillation.teacher);
+        foreach (var line in WeightLoader.Load(model, distillation.checkpoint, strict: true, part: null).Describe())
+            reporter.Say($"teacher: {line}");
+        model.to(device);
+        return new Distillation(model, distillation);
+    }
+
+    private static int[] ImagesPerClass(IImageDataset images)
+    {
+        var counts = new int[images.ClassNames.Count];
+        for (int i = 0; i < images.Count; i++)
+            counts[images.LabelOf(i)]++;
+        return counts;
+    }
+
+    // Forward, and twice that backward. Where something is frozen, backward costs less, and nobody knows how much.
+    private static ComputeBudget? Budget(ExperimentConfig config, ImageModel model, Device device)
+    {
+        if (model.parameters().Any(p => !p.requires_grad) || ModelCatalogue.MultiplyAdds(config.model) is not { } multiplyAdds)
+            return null;
+        var type = config.train.precision switch { Precision.Bf16 => ScalarType.BFloat16, Precision.Fp16 => ScalarType.Float16, _ => ScalarType.Float32 };
+        return new ComputeBudget(3 * 2.0 * multiplyAdds, Doctor.MatrixProductRate(type, device: device) * 1e9);
     }
 
     private static void CheckClasses(DataLoader train, ImageModelConfig model, ExperimentConfig config)

@@ -1,3 +1,4 @@
+using Attention.Models;
 using Attention.Torch;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -12,13 +13,34 @@ public static class ParameterGroups
     /// Two groups, one with weight decay and one without: norms, biases and everything else of one dimension, and what the
     /// model names. Frozen parameters are in neither.
     /// </summary>
-    public static IReadOnlyList<FusedParameterGroup> Of(nn.Module model, double learningRate, double weightDecay, IReadOnlySet<string> noWeightDecay)
+    public static IReadOnlyList<FusedParameterGroup> Of(nn.Module model, double learningRate, double weightDecay, IReadOnlySet<string> noWeightDecay) =>
+        Of(model, learningRate, weightDecay, noWeightDecay.Contains, _ => 1);
+
+    /// <summary>
+    /// The same for every layer, whose learning rate is <paramref name="layerDecay"/> times that of the layer above it. The head
+    /// has the whole rate (Clark et al., ELECTRA, 2020; Bao et al., BEiT, 2021).
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <param name="learningRate">Of the head.</param>
+    /// <param name="weightDecay">Where there is any.</param>
+    /// <param name="noWeightDecay">Names, with wildcards, that take none besides norms, biases and what the model names.</param>
+    /// <param name="layerDecay">1 or null for the same rate everywhere.</param>
+    public static IReadOnlyList<FusedParameterGroup> Of(
+        ImageModel model, double learningRate, double weightDecay, IReadOnlyCollection<string> noWeightDecay, double? layerDecay = null)
     {
-        var trained = model.named_parameters().Where(p => p.parameter.requires_grad).ToArray();
-        bool Decays((string name, Parameter parameter) p) => p.parameter.ndim > 1 && !noWeightDecay.Contains(p.name);
-        FusedParameterGroup Group(IEnumerable<(string name, Parameter parameter)> members, double decay) =>
-            new(members.Select(p => (p.name, (Tensor)p.parameter)), learningRate, decay);
-        FusedParameterGroup[] groups = [Group(trained.Where(Decays), weightDecay), Group(trained.Where(p => !Decays(p)), 0)];
-        return [.. groups.Where(group => group.Parameters.Count > 0)];
+        var spared = NamePatterns.Choose([.. model.named_parameters().Select(p => p.name)], noWeightDecay, "optimizer.no_decay");
+        return Of(model, learningRate, weightDecay, name => model.no_weight_decay.Contains(name) || spared.Contains(name),
+            name => Math.Pow(layerDecay ?? 1, model.num_layers - 1 - model.layer_of(name)));
+    }
+
+    private static IReadOnlyList<FusedParameterGroup> Of(
+        nn.Module model, double learningRate, double weightDecay, Func<string, bool> spared, Func<string, double> scale)
+    {
+        bool Decays((string name, Parameter parameter) p) => p.parameter.ndim > 1 && !spared(p.name);
+        var groups = model.named_parameters().Where(p => p.parameter.requires_grad)
+            .GroupBy(p => (Scale: scale(p.name), Decays: Decays(p)))
+            .OrderByDescending(group => group.Key);
+        return [.. groups.Select(group => new FusedParameterGroup(
+            group.Select(p => (p.name, (Tensor)p.parameter)), learningRate * group.Key.Scale, group.Key.Decays ? weightDecay : 0, group.Key.Scale))];
     }
 }

@@ -4,22 +4,53 @@ namespace Attention.Engine.Training;
 
 /// <summary>The learning rate as a function of the step: a linear warm-up, then a curve.</summary>
 /// <param name="peak">The highest rate.</param>
-/// <param name="minimum">The rate at the end.</param>
-/// <param name="warmupSteps">Steps until the peak.</param>
-/// <param name="totalSteps">Steps of the whole run.</param>
-public sealed class Schedule(double peak, double minimum, long warmupSteps, long totalSteps)
+/// <param name="config">The curve and its warm-up.</param>
+/// <param name="epochs">Epochs of the whole run.</param>
+/// <param name="stepsPerEpoch">Optimizer steps of an epoch.</param>
+public sealed class Schedule(double peak, ScheduleConfig config, int epochs, int stepsPerEpoch)
 {
-    /// <summary>The schedule of a config.</summary>
-    public static Schedule Of(ExperimentConfig config, int stepsPerEpoch) => new(
-        config.optimizer.lr, config.schedule.min_lr,
-        (long)Math.Round(config.schedule.warmup_epochs * stepsPerEpoch), (long)config.train.epochs * stepsPerEpoch);
+    // A tick is a step or an epoch: the rate changes with each.
+    private readonly int ticksPerEpoch = config.per == ScheduleUnit.Epoch ? 1 : stepsPerEpoch;
 
     /// <summary>The rate of step <paramref name="step"/>, counted from 0.</summary>
     public double At(long step)
     {
-        if (step < warmupSteps)
-            return peak * (step + 1) / (warmupSteps + 1);
-        double progress = (double)(step - warmupSteps) / Math.Max(1, totalSteps - warmupSteps);
-        return minimum + (peak - minimum) * 0.5 * (1 + Math.Cos(Math.PI * Math.Min(1, progress)));
+        long tick = config.per == ScheduleUnit.Epoch ? step / stepsPerEpoch : step;
+        double warmup = Math.Round(config.warmup_epochs * ticksPerEpoch);
+        double total = (double)epochs * ticksPerEpoch;
+        if (config is OneCycleConfig cycle)
+            return OneCycle(cycle, tick, warmup > 0 ? warmup : cycle.rise * total, total);
+        if (tick < warmup)
+            return config.warmup_lr + (peak - config.warmup_lr) * (tick + 1) / (warmup + 1);
+
+        double left = 1 - Math.Min(1, (tick - warmup) / Math.Max(1, total - warmup));
+        return config switch
+        {
+            CosineConfig => Between(0.5 - 0.5 * Math.Cos(Math.PI * left)),
+            LinearConfig => Between(left),
+            PolynomialConfig { power: var power } => Between(Math.Pow(left, power)),
+            StepConfig steps => Math.Max(config.min_lr, peak * Math.Pow(steps.gamma, Changes(steps, (int)(tick / ticksPerEpoch)))),
+            ConstantConfig => peak,
+            _ => throw new ArgumentException($"no schedule for {config.GetType().Name}"),
+        };
     }
+
+    // From the lowest rate at 0 to the highest at 1.
+    private double Between(double share) => config.min_lr + (peak - config.min_lr) * share;
+
+    private static int Changes(StepConfig steps, int epoch) =>
+        steps.milestones.Length > 0 ? steps.milestones.Count(milestone => epoch >= milestone) : epoch / steps.every;
+
+    // PyTorch's OneCycleLR: the first step has the first rate, the last step the last.
+    private double OneCycle(OneCycleConfig cycle, long tick, double rise, double total)
+    {
+        double first = config.warmup_lr > 0 ? config.warmup_lr : peak / cycle.start_factor;
+        double last = config.min_lr > 0 ? config.min_lr : first / cycle.end_factor;
+        double top = rise - 1;
+        return tick <= top
+            ? Cosine(first, peak, tick / top)
+            : Cosine(peak, last, Math.Min(1, (tick - top) / Math.Max(1, total - 1 - top)));
+    }
+
+    private static double Cosine(double from, double to, double share) => to + (from - to) * 0.5 * (1 + Math.Cos(Math.PI * share));
 }

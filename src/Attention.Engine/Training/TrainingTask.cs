@@ -1,3 +1,4 @@
+using Attention.Engine.Runs;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -19,12 +20,13 @@ public abstract class TrainingTask : IDisposable
     /// <summary>Parameters, beside norms and biases, that take no weight decay.</summary>
     public virtual IReadOnlySet<string> NoWeightDecay => new HashSet<string>();
 
-    /// <summary>Optimizer steps of one epoch.</summary>
-    public abstract int StepsPerEpoch { get; }
+    /// <summary>Batches of one epoch.</summary>
+    public abstract int BatchesPerEpoch { get; }
 
     /// <summary>The batches of an epoch, which decide themselves from (seed, epoch).</summary>
     /// <param name="epoch">The epoch, from 0.</param>
-    public abstract IEnumerable<IBatch> Batches(int epoch);
+    /// <param name="first">The batch to begin with, where a run goes on in the middle of an epoch.</param>
+    public abstract IEnumerable<IBatch> Batches(int epoch, int first);
 
     /// <summary>The mean loss of a batch, a scalar with a graph behind it.</summary>
     /// <param name="batch">One of <see cref="Batches"/>.</param>
@@ -39,6 +41,12 @@ public abstract class TrainingTask : IDisposable
     /// <param name="cancellation">Ends it early.</param>
     /// <returns>Metrics by name, <see cref="PrimaryMetric"/> among them.</returns>
     public abstract IReadOnlyDictionary<string, double> Evaluate(Action<int, int>? progress, CancellationToken cancellation);
+
+    /// <summary>What the last measurement found beside its metrics, for the report; null where there is nothing.</summary>
+    public virtual EvaluationDetails? Details => null;
+
+    /// <summary>Pictures of a batch as the model sees it, each as an encoded image with a caption, for logs; none by default.</summary>
+    public virtual IEnumerable<(byte[] Png, string Caption)> Pictures(IBatch batch, int most) => [];
 
     public virtual void Dispose() => GC.SuppressFinalize(this);
 }

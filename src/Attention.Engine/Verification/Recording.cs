@@ -40,9 +40,12 @@ public sealed record Recording
         }
         catch (JsonException e)
         {
-            throw new UserError($"'{path}' is no recording of a model: {e.Message.Split(" Path:")[0]}", "make one with scripts/record_reference.py", e);
+            throw new UserError($"'{path}' is no recording of a model: {Reason(e)}", "make one with scripts/record_reference.py", e);
         }
     }
+
+    private static string Reason(JsonException e) => e.Message.Split("missing required properties including: ") is [_, var names]
+        ? $"it lacks {names.TrimEnd('.')}" : e.Message.Split(" Path:")[0];
 }
 
 public sealed record RecordedInput(string name, long[] shape, string kind = "float", long high = 0);

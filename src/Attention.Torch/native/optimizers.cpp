@@ -1,9 +1,6 @@
-// Optimizer steps over all parameters in one pass, and the norm of all gradients.
-//
-// Each operator has two backends. Dense fp32 tensors on the CPU go through one OpenMP region over chunks of all
-// of them; anything else (other types, CUDA, odd layouts) through libtorch's foreach operators.
-#include <ATen/ATen.h>
-#include <ATen/Parallel.h>
+// Optimizers that treat every element alike, stepping over all parameters in one pass, and the norm of all gradients.
+#include "optimizers.h"
+
 #include <c10/core/GradMode.h>
 #include <torch/library.h>
 
@@ -12,61 +9,9 @@
 #include "handles.h"
 #include "simd.h"
 
+namespace attention {
+
 namespace {
-
-using at::Tensor;
-using at::TensorList;
-using Tensors = std::vector<Tensor>;
-
-// --- work for the threads --------------------------------------------------------------------
-
-// Elements that a thread takes at a time: its share of all arrays stays in the second-level cache.
-constexpr int64_t kChunk = 1 << 15;
-
-// The chunks of a list of tensors: `tensor` and `begin` of each.
-struct Chunks {
-  std::vector<std::pair<int32_t, int64_t>> starts;
-  std::vector<int64_t> sizes;
-
-  void add(int64_t elements) {
-    for (int64_t begin = 0; begin < elements; begin += kChunk)
-      starts.emplace_back(static_cast<int32_t>(sizes.size()), begin);
-    sizes.push_back(elements);
-  }
-
-  // Calls body(chunk, tensor, begin, length) for every chunk. Idle threads take the next one, so that a core
-  // which is busy with something else does not hold up the rest.
-  template <typename Body>
-  void run(const Body& body) const {
-    const auto count = static_cast<int64_t>(starts.size());
-    const int threads = static_cast<int>(std::min<int64_t>(at::get_num_threads(), std::max<int64_t>(count, 1)));
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
-    for (int64_t i = 0; i < count; i++) {
-      const auto [tensor, begin] = starts[i];
-      body(i, tensor, begin, std::min(kChunk, sizes[tensor] - begin));
-    }
-  }
-};
-
-bool is_dense_float(const Tensor& t) {
-  return t.scalar_type() == at::kFloat && t.device().is_cpu() && t.layout() == at::kStrided &&
-         t.unsafeGetTensorImpl()->is_non_overlapping_and_dense();
-}
-
-float* floats(const Tensor& t) { return static_cast<float*>(t.data_ptr()); }
-
-// The gradient in the element order of its parameter.
-Tensor aligned(const Tensor& grad, const Tensor& parameter) {
-  TORCH_CHECK(grad.layout() == at::kStrided, "sparse gradients are not supported");
-  if (grad.scalar_type() == at::kFloat && grad.device() == parameter.device() && grad.strides() == parameter.strides())
-    return grad;
-  return at::empty_like(parameter).copy_(grad);
-}
-
-// Autograd's saved tensors notice that these have changed.
-void mark_changed(const Tensor& t) {
-  if (!t.is_inference()) t.unsafeGetTensorImpl()->bump_version();
-}
 
 void check_lists(TensorList params, TensorList others, const char* name) {
   TORCH_CHECK(params.size() == others.size(), params.size(), " parameters but ", others.size(), " ", name);
@@ -77,31 +22,62 @@ void check_lists(TensorList params, TensorList others, const char* name) {
   }
 }
 
-// Parameters in the type of their state, for the foreach backend; store() rounds them back.
-struct Master {
-  Tensors original, values;
-  Master(Tensors params, const Tensors& states) : original(std::move(params)) {
-    for (size_t i = 0; i < original.size(); i++)
-      values.push_back(states.empty() ? original[i] : original[i].to(states[i].scalar_type()));
-  }
-  Tensors grads(const Tensors& given, double scale) const {
-    Tensors result;
-    for (size_t i = 0; i < given.size(); i++) {
-      TORCH_CHECK(given[i].layout() == at::kStrided, "sparse gradients are not supported");
-      result.push_back(given[i].to(values[i].options()));
-    }
-    return scale == 1 ? result : at::_foreach_mul(result, scale);
-  }
-  void store() {
-    for (size_t i = 0; i < original.size(); i++)
-      if (!original[i].is_same(values[i])) original[i].copy_(values[i]);
-  }
-};
+// The gradient in the element order of its parameter.
+Tensor aligned(const Tensor& grad, const Tensor& parameter) {
+  TORCH_CHECK(grad.layout() == at::kStrided, "sparse gradients are not supported");
+  if (grad.scalar_type() == at::kFloat && grad.device() == parameter.device() && grad.strides() == parameter.strides())
+    return grad;
+  return at::empty_like(parameter).copy_(grad);
+}
 
-// --- AdamW -----------------------------------------------------------------------------------
+}  // namespace
+
+Work sort(TensorList params, TensorList grads, std::initializer_list<TensorList> states) {
+  check_lists(params, grads, "grads");
+  for (const TensorList& state : states) check_lists(params, state, "states");
+  Work work;
+  work.fast.states.resize(states.size());
+  work.other.states.resize(states.size());
+  for (size_t i = 0; i < params.size(); i++) {
+    bool fast = is_dense_float(params[i]);
+    for (const TensorList& state : states)
+      fast = fast && is_dense_float(state[i]) && params[i].strides() == state[i].strides();
+    Group& group = fast ? work.fast : work.other;
+    group.params.push_back(params[i]);
+    group.grads.push_back(fast ? aligned(grads[i], params[i]) : grads[i]);
+    size_t kind = 0;
+    for (const TensorList& state : states) group.states[kind++].push_back(state[i]);
+    if (fast) work.chunks.add(params[i].numel());
+  }
+  return work;
+}
+
+Master::Master(Tensors params, const std::vector<Tensors>& states) : original(std::move(params)) {
+  for (size_t i = 0; i < original.size(); i++)
+    values.push_back(states.empty() ? original[i] : original[i].to(states[0][i].scalar_type()));
+}
+
+Tensors Master::grads(const Tensors& given, double scale) const {
+  Tensors result;
+  for (size_t i = 0; i < given.size(); i++) {
+    TORCH_CHECK(given[i].layout() == at::kStrided, "sparse gradients are not supported");
+    result.push_back(given[i].to(values[i].options()));
+  }
+  return scale == 1 ? result : at::_foreach_mul(result, scale);
+}
+
+void Master::store() {
+  for (size_t i = 0; i < original.size(); i++)
+    if (!original[i].is_same(values[i])) original[i].copy_(values[i]);
+}
+
+// --- Adam and AdamW --------------------------------------------------------------------------
+
+namespace {
 
 struct AdamStep {
-  float decay;         // 1 - lr * weight_decay
+  float decay;         // AdamW: 1 - lr * weight_decay
+  float pull;          // Adam: weight_decay, as part of the gradient
   float beta1, beta2;
   float rest1, rest2;  // 1 - beta, from doubles: 1 - 0.999f is off by 5e-5 of itself
   float step_size;     // lr / (1 - beta1^step)
@@ -110,10 +86,10 @@ struct AdamStep {
   float grad_scale;
 };
 
-ATT_SIMD void adamw_range(float* p, const float* g, float* m, float* v, int64_t n, AdamStep s) {
+ATT_SIMD void adam_range(float* p, const float* g, float* m, float* v, int64_t n, AdamStep s) {
 #pragma omp simd
   for (int64_t i = 0; i < n; i++) {
-    const float grad = g[i] * s.grad_scale;
+    const float grad = g[i] * s.grad_scale + p[i] * s.pull;
     const float mean = m[i] * s.beta1 + grad * s.rest1;
     const float square = v[i] * s.beta2 + grad * grad * s.rest2;
     m[i] = mean;
@@ -122,16 +98,22 @@ ATT_SIMD void adamw_range(float* p, const float* g, float* m, float* v, int64_t 
   }
 }
 
-void adamw_foreach(const Tensors& params, const Tensors& grads, const Tensors& exp_avgs, const Tensors& exp_avg_sqs,
-                   double lr, double beta1, double beta2, double eps, double weight_decay, int64_t step,
-                   double grad_scale) {
-  Master master(params, exp_avgs);
-  Tensors scaled = master.grads(grads, grad_scale);
-  if (weight_decay != 0) at::_foreach_mul_(master.values, 1 - lr * weight_decay);
+void adam_foreach(const Group& group, double lr, double beta1, double beta2, double eps, double weight_decay,
+                  bool decoupled, int64_t step, double grad_scale) {
+  const Tensors& exp_avgs = group.states[0];
+  const Tensors& exp_avg_sqs = group.states[1];
+  Master master(group.params, group.states);
+  Tensors grads = master.grads(group.grads, grad_scale);
+  if (weight_decay != 0) {
+    if (decoupled)
+      at::_foreach_mul_(master.values, 1 - lr * weight_decay);
+    else
+      grads = at::_foreach_add(grads, master.values, weight_decay);
+  }
   at::_foreach_mul_(exp_avgs, beta1);
-  at::_foreach_add_(exp_avgs, scaled, 1 - beta1);
+  at::_foreach_add_(exp_avgs, grads, 1 - beta1);
   at::_foreach_mul_(exp_avg_sqs, beta2);
-  at::_foreach_addcmul_(exp_avg_sqs, scaled, scaled, 1 - beta2);
+  at::_foreach_addcmul_(exp_avg_sqs, grads, grads, 1 - beta2);
   Tensors denominators = at::_foreach_sqrt(exp_avg_sqs);
   at::_foreach_div_(denominators, std::sqrt(1 - std::pow(beta2, step)));
   at::_foreach_add_(denominators, eps);
@@ -139,29 +121,16 @@ void adamw_foreach(const Tensors& params, const Tensors& grads, const Tensors& e
   master.store();
 }
 
-// AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization"), with torch.optim.AdamW's arithmetic.
-// Gradients are multiplied by grad_scale first. `step` counts from 1.
-void fused_adamw_(TensorList params, TensorList grads, TensorList exp_avgs, TensorList exp_avg_sqs, double lr,
-                  double beta1, double beta2, double eps, double weight_decay, int64_t step, double grad_scale) {
-  check_lists(params, grads, "grads");
-  check_lists(params, exp_avgs, "exp_avgs");
-  check_lists(params, exp_avg_sqs, "exp_avg_sqs");
+// Adam (Kingma and Ba) and AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization"), with the
+// arithmetic of torch.optim. Gradients are multiplied by grad_scale first. `step` counts from 1.
+void fused_adam_(TensorList params, TensorList grads, TensorList exp_avgs, TensorList exp_avg_sqs, double lr,
+                 double beta1, double beta2, double eps, double weight_decay, bool decoupled, int64_t step,
+                 double grad_scale) {
   TORCH_CHECK(step >= 1, "step counts from 1, not ", step);
   at::NoGradGuard no_grad;
-
-  Chunks chunks;
-  Tensors p, g, m, v, p_other, g_other, m_other, v_other;
-  for (size_t i = 0; i < params.size(); i++) {
-    bool fast = is_dense_float(params[i]) && is_dense_float(exp_avgs[i]) && is_dense_float(exp_avg_sqs[i]) &&
-                params[i].strides() == exp_avgs[i].strides() && params[i].strides() == exp_avg_sqs[i].strides();
-    (fast ? p : p_other).push_back(params[i]);
-    (fast ? g : g_other).push_back(fast ? aligned(grads[i], params[i]) : grads[i]);
-    (fast ? m : m_other).push_back(exp_avgs[i]);
-    (fast ? v : v_other).push_back(exp_avg_sqs[i]);
-    if (fast) chunks.add(params[i].numel());
-  }
-
-  const AdamStep s{static_cast<float>(1 - lr * weight_decay),
+  const Work work = sort(params, grads, {exp_avgs, exp_avg_sqs});
+  const AdamStep s{static_cast<float>(decoupled ? 1 - lr * weight_decay : 1),
+                   static_cast<float>(decoupled ? 0 : weight_decay),
                    static_cast<float>(beta1),
                    static_cast<float>(beta2),
                    static_cast<float>(1 - beta1),
@@ -170,20 +139,21 @@ void fused_adamw_(TensorList params, TensorList grads, TensorList exp_avgs, Tens
                    static_cast<float>(1 / std::sqrt(1 - std::pow(beta2, step))),
                    static_cast<float>(eps),
                    static_cast<float>(grad_scale)};
-  chunks.run([&](int64_t, int32_t t, int64_t begin, int64_t length) {
-    adamw_range(floats(p[t]) + begin, floats(g[t]) + begin, floats(m[t]) + begin, floats(v[t]) + begin, length, s);
+  const auto& [p, g, states] = work.fast;
+  work.chunks.run([&, &p = p, &g = g, &states = states](int64_t, int32_t t, int64_t begin, int64_t length) {
+    adam_range(floats(p[t]) + begin, floats(g[t]) + begin, floats(states[0][t]) + begin, floats(states[1][t]) + begin,
+               length, s);
   });
-  for (size_t i = 0; i < p.size(); i++)
-    for (const Tensor& changed : {p[i], m[i], v[i]}) mark_changed(changed);
-  if (!p_other.empty())
-    adamw_foreach(p_other, g_other, m_other, v_other, lr, beta1, beta2, eps, weight_decay, step, grad_scale);
+  work.fast.mark_changed();
+  if (!work.other.empty())
+    adam_foreach(work.other, lr, beta1, beta2, eps, weight_decay, decoupled, step, grad_scale);
 }
 
 // --- SGD -------------------------------------------------------------------------------------
 
 struct SgdStep {
   float lr, momentum, fresh, weight_decay, grad_scale;
-  bool nesterov, has_momentum;
+  bool nesterov;
 };
 
 ATT_SIMD void sgd_range(float* p, const float* g, int64_t n, SgdStep s) {
@@ -203,12 +173,13 @@ ATT_SIMD void sgd_momentum_range(float* p, const float* g, float* b, int64_t n, 
   }
 }
 
-void sgd_foreach(const Tensors& params, const Tensors& grads, const Tensors& buffers, double lr, double momentum,
-                 double fresh, double weight_decay, bool nesterov, double grad_scale) {
-  Master master(params, buffers);
-  Tensors update = master.grads(grads, grad_scale);
+void sgd_foreach(const Group& group, double lr, double momentum, double fresh, double weight_decay, bool nesterov,
+                 double grad_scale) {
+  Master master(group.params, group.states);
+  Tensors update = master.grads(group.grads, grad_scale);
   if (weight_decay != 0) update = at::_foreach_add(update, master.values, weight_decay);
-  if (!buffers.empty()) {
+  if (!group.states.empty()) {
+    const Tensors& buffers = group.states[0];
     at::_foreach_mul_(buffers, momentum);
     at::_foreach_add_(buffers, update, fresh);
     update = nesterov ? at::_foreach_add(update, buffers, momentum) : buffers;
@@ -221,38 +192,69 @@ void sgd_foreach(const Tensors& params, const Tensors& grads, const Tensors& buf
 // gradient undamped into a buffer of zeros.
 void fused_sgd_(TensorList params, TensorList grads, TensorList momentum_buffers, double lr, double momentum,
                 double dampening, double weight_decay, bool nesterov, bool first_step, double grad_scale) {
-  check_lists(params, grads, "grads");
   const bool has_momentum = momentum != 0;
-  if (has_momentum) check_lists(params, momentum_buffers, "momentum_buffers");
   TORCH_CHECK(!nesterov || (has_momentum && dampening == 0), "Nesterov momentum needs a momentum and zero dampening");
   at::NoGradGuard no_grad;
-
-  Chunks chunks;
-  Tensors p, g, b, p_other, g_other, b_other;
-  for (size_t i = 0; i < params.size(); i++) {
-    bool fast = is_dense_float(params[i]);
-    if (has_momentum)
-      fast = fast && is_dense_float(momentum_buffers[i]) && params[i].strides() == momentum_buffers[i].strides();
-    (fast ? p : p_other).push_back(params[i]);
-    (fast ? g : g_other).push_back(fast ? aligned(grads[i], params[i]) : grads[i]);
-    if (has_momentum) (fast ? b : b_other).push_back(momentum_buffers[i]);
-    if (fast) chunks.add(params[i].numel());
-  }
-
+  const Work work = has_momentum ? sort(params, grads, {momentum_buffers}) : sort(params, grads, {});
   const double fresh = first_step ? 1 : 1 - dampening;
   const SgdStep s{static_cast<float>(lr),           static_cast<float>(momentum),   static_cast<float>(fresh),
-                  static_cast<float>(weight_decay), static_cast<float>(grad_scale), nesterov,
-                  has_momentum};
-  chunks.run([&](int64_t, int32_t t, int64_t begin, int64_t length) {
-    if (s.has_momentum)
-      sgd_momentum_range(floats(p[t]) + begin, floats(g[t]) + begin, floats(b[t]) + begin, length, s);
+                  static_cast<float>(weight_decay), static_cast<float>(grad_scale), nesterov};
+  const auto& [p, g, states] = work.fast;
+  work.chunks.run([&, &p = p, &g = g, &states = states](int64_t, int32_t t, int64_t begin, int64_t length) {
+    if (has_momentum)
+      sgd_momentum_range(floats(p[t]) + begin, floats(g[t]) + begin, floats(states[0][t]) + begin, length, s);
     else
       sgd_range(floats(p[t]) + begin, floats(g[t]) + begin, length, s);
   });
-  for (const Tensor& changed : p) mark_changed(changed);
-  for (const Tensor& changed : b) mark_changed(changed);
-  if (!p_other.empty())
-    sgd_foreach(p_other, g_other, b_other, lr, momentum, fresh, weight_decay, nesterov, grad_scale);
+  work.fast.mark_changed();
+  if (!work.other.empty()) sgd_foreach(work.other, lr, momentum, fresh, weight_decay, nesterov, grad_scale);
+}
+
+// --- Lion ------------------------------------------------------------------------------------
+
+struct LionStep {
+  float decay, lr, beta1, beta2, rest1, rest2, grad_scale;
+};
+
+ATT_SIMD void lion_range(float* p, const float* g, float* m, int64_t n, LionStep s) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; i++) {
+    const float grad = g[i] * s.grad_scale;
+    const float direction = m[i] * s.beta1 + grad * s.rest1;
+    const float sign = static_cast<float>((direction > 0) - (direction < 0));
+    m[i] = m[i] * s.beta2 + grad * s.rest2;
+    p[i] = p[i] * s.decay - s.lr * sign;
+  }
+}
+
+void lion_foreach(const Group& group, double lr, double beta1, double beta2, double weight_decay, double grad_scale) {
+  const Tensors& exp_avgs = group.states[0];
+  Master master(group.params, group.states);
+  Tensors grads = master.grads(group.grads, grad_scale);
+  if (weight_decay != 0) at::_foreach_mul_(master.values, 1 - lr * weight_decay);
+  Tensors updates = at::_foreach_mul(exp_avgs, beta1);
+  at::_foreach_add_(updates, grads, 1 - beta1);
+  for (Tensor& update : updates) update.sign_();
+  at::_foreach_add_(master.values, updates, -lr);
+  at::_foreach_mul_(exp_avgs, beta2);
+  at::_foreach_add_(exp_avgs, grads, 1 - beta2);
+  master.store();
+}
+
+// Lion (Chen et al., "Symbolic Discovery of Optimization Algorithms").
+void fused_lion_(TensorList params, TensorList grads, TensorList exp_avgs, double lr, double beta1, double beta2,
+                 double weight_decay, double grad_scale) {
+  at::NoGradGuard no_grad;
+  const Work work = sort(params, grads, {exp_avgs});
+  const LionStep s{static_cast<float>(1 - lr * weight_decay), static_cast<float>(lr),        static_cast<float>(beta1),
+                   static_cast<float>(beta2),                 static_cast<float>(1 - beta1), static_cast<float>(1 - beta2),
+                   static_cast<float>(grad_scale)};
+  const auto& [p, g, states] = work.fast;
+  work.chunks.run([&, &p = p, &g = g, &states = states](int64_t, int32_t t, int64_t begin, int64_t length) {
+    lion_range(floats(p[t]) + begin, floats(g[t]) + begin, floats(states[0][t]) + begin, length, s);
+  });
+  work.fast.mark_changed();
+  if (!work.other.empty()) lion_foreach(work.other, lr, beta1, beta2, weight_decay, grad_scale);
 }
 
 // --- the norm of all gradients ---------------------------------------------------------------
@@ -294,14 +296,20 @@ Tensor grad_norm(TensorList grads) {
 
 }  // namespace
 
+}  // namespace attention
+
 TORCH_LIBRARY_FRAGMENT(attention, m) {
   m.def(
-      "fused_adamw_(Tensor(a!)[] params, Tensor[] grads, Tensor(b!)[] exp_avgs, Tensor(c!)[] exp_avg_sqs, float lr, "
-      "float beta1, float beta2, float eps, float weight_decay, int step, float grad_scale) -> ()",
-      fused_adamw_);
+      "fused_adam_(Tensor(a!)[] params, Tensor[] grads, Tensor(b!)[] exp_avgs, Tensor(c!)[] exp_avg_sqs, float lr, "
+      "float beta1, float beta2, float eps, float weight_decay, bool decoupled, int step, float grad_scale) -> ()",
+      attention::fused_adam_);
   m.def(
       "fused_sgd_(Tensor(a!)[] params, Tensor[] grads, Tensor(b!)[] momentum_buffers, float lr, float momentum, "
       "float dampening, float weight_decay, bool nesterov, bool first_step, float grad_scale) -> ()",
-      fused_sgd_);
-  m.def("grad_norm(Tensor[] grads) -> Tensor", grad_norm);
+      attention::fused_sgd_);
+  m.def(
+      "fused_lion_(Tensor(a!)[] params, Tensor[] grads, Tensor(b!)[] exp_avgs, float lr, float beta1, float beta2, "
+      "float weight_decay, float grad_scale) -> ()",
+      attention::fused_lion_);
+  m.def("grad_norm(Tensor[] grads) -> Tensor", attention::grad_norm);
 }

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Attention.Engine.Configuration;
+using Attention.Models;
 using Xunit;
 
 namespace Attention.Tests.Configuration;
@@ -22,13 +23,23 @@ public class JsonSchemaTests
     public void A_family_is_a_choice_by_name()
     {
         var choices = At("optimizer")["anyOf"]!.AsArray();
-        Assert.Equal("""{"enum":["adamw"]}""", choices[0]!.ToJsonString());
+        Assert.Equal("""{"enum":["adamw","adam","sgd","lamb","lion","adafactor","muon"]}""", choices[0]!.ToJsonString());
         var adamw = choices[1]!["properties"]!;
         Assert.Equal("adamw", (string?)adamw["name"]!["const"]);
         Assert.Equal(2, (int)adamw["betas"]!["minItems"]!);
         Assert.Equal(1, (double)adamw["betas"]!["items"]![1]!["exclusiveMaximum"]!);
         Assert.Equal("[0.9,0.999]", adamw["betas"]!["default"]!.ToJsonString());
         Assert.False((bool)choices[1]!["additionalProperties"]!);
+    }
+
+    /// <summary>Lists of numbers that may be left out among them.</summary>
+    [Fact]
+    public void Every_model_of_the_registry_has_a_schema()
+    {
+        var models = ModelRegistry.Names.GroupBy(name => ModelRegistry.Family(name).Name)
+            .Select(family => new JsonSchema.NamedRecord(family.ToArray(), ModelRegistry.Family(family.First()).Config(family.First()))).ToArray();
+        var json = JsonSchema.Of<ExperimentConfig>(models).ToJsonString();
+        Assert.Contains("""{"type":["integer","null"]}""", json);
     }
 
     [Fact]

@@ -1,7 +1,8 @@
 using System.Buffers.Binary;
 using System.Text;
 using Attention.Engine.Runs;
-using Xunit;
+using Attention.Torch;
+using static TorchSharp.torch;
 
 namespace Attention.Tests.Runs;
 
@@ -29,6 +30,44 @@ public class TensorBoardWriterTests
         Assert.Equal([(1, "train/loss", 2.25f), (1, "lr", 1e-3f)], Scalars(events[1]));
         Assert.Equal([(1_000_000_000_000, "val/top1", 0.5f)], Scalars(events[2]));
     }
+
+    [Fact]
+    public void Pictures_and_histograms_read_back()
+    {
+        using var folder = new TemporaryFolder();
+        using var scope = NewDisposeScope();
+        var png = ImageCodec.EncodePng(new Image(3, 2));
+        string path;
+        using (var writer = new TensorBoardWriter(folder.Path, step: 7))
+        {
+            path = writer.FilePath;
+            writer.WriteImage("seen", png, 8);
+            writer.WriteHistogram("w", Histogram.Of(tensor(new[] { -1f, 0.5f, 1, 1 }), bins: 4), 9);
+        }
+        var events = Records(File.ReadAllBytes(path)).Select(Fields).ToArray();
+        Assert.Equal(4, events.Length);
+        // A run that goes on: session log 7 with status START, of step 8.
+        Assert.Equal(8UL, events[1].Single(field => field.number == 2).value);
+        Assert.Equal([(1, (object)1UL)], Fields((byte[])events[1].Single(field => field.number == 7).value));
+
+        var image = Fields(Content(events[2], "seen", 4));
+        Assert.Equal([2UL, 3UL, 3UL], image.Take(3).Select(field => (ulong)field.value));
+        Assert.Equal(png, (byte[])image.Single(field => field.number == 4).value);
+
+        var histogram = Fields(Content(events[3], "w", 5)).ToDictionary(field => field.number, field => field.value);
+        Assert.Equal([-1, 1, 4, 1.5, 3.25], Enumerable.Range(1, 5).Select(i => BitConverter.UInt64BitsToDouble((ulong)histogram[i])));
+        Assert.Equal([-0.5, 0, 0.5, 1], Doubles((byte[])histogram[6]));
+        Assert.Equal([1, 0, 0, 3], Doubles((byte[])histogram[7]));
+    }
+
+    private static byte[] Content(List<(int number, object value)> fields, string tag, int kind)
+    {
+        var value = Fields((byte[])Fields((byte[])fields.Single(field => field.number == 5).value).Single().value);
+        Assert.Equal(tag, Encoding.UTF8.GetString((byte[])value.Single(field => field.number == 1).value));
+        return (byte[])value.Single(field => field.number == kind).value;
+    }
+
+    private static IEnumerable<double> Doubles(byte[] packed) => Enumerable.Range(0, packed.Length / 8).Select(i => BitConverter.ToDouble(packed, i * 8));
 
     [Fact]
     public void Two_writers_of_one_folder_keep_apart()

@@ -6,8 +6,8 @@ using Attention.Engine.Reporting;
 namespace Attention.Engine.Runs.Report;
 
 /// <summary>
-/// The page of a run, <c>report.html</c>: outcome, curves, a table of the measurements and the configuration, in one file
-/// that needs no network and follows the reader's light or dark setting.
+/// The page of a run, <c>report.html</c>: outcome, curves, a table of the measurements, confusions, the worst mistakes with
+/// their pictures and the configuration, in one file that needs no network and follows the reader's light or dark setting.
 /// </summary>
 public static class HtmlReport
 {
@@ -17,14 +17,15 @@ public static class HtmlReport
     public static void Write(RunFolder run)
     {
         var rows = File.Exists(run.LogFile) ? JsonLog.Read(run.LogFile).ToArray() : [];
-        AtomicFile.WriteText(run.ReportFile, ToHtml(run.Location, RunSummary.Read(run.SummaryFile), rows, File.ReadAllText(run.ConfigFile)));
+        AtomicFile.WriteText(run.ReportFile, ToHtml(run.Location, RunSummary.Read(run.SummaryFile), rows, File.ReadAllText(run.ConfigFile), EvaluationDetails.Read(run.DetailsFile)));
     }
 
     /// <param name="location">The run's folder, for the reader to find it again.</param>
     /// <param name="summary">The outcome; null while there is none.</param>
     /// <param name="rows">The log.</param>
     /// <param name="config">The resolved configuration as YAML.</param>
-    public static string ToHtml(string location, RunSummary? summary, IReadOnlyList<MetricRow> rows, string config)
+    /// <param name="details">Confusions and mistakes; null for none.</param>
+    public static string ToHtml(string location, RunSummary? summary, IReadOnlyList<MetricRow> rows, string config, EvaluationDetails? details = null)
     {
         var title = Encode(summary?.name ?? Path.GetFileName(location));
         var html = new StringBuilder();
@@ -42,6 +43,7 @@ public static class HtmlReport
         if (summary is not null) Tiles(html, summary);
         Charts(html, rows);
         Table(html, rows, summary?.best_epoch ?? 0);
+        if (details is not null) html.Append(EvaluationPage.ToHtml(details));
         html.Append($"<details><summary>Configuration</summary><pre>{Encode(config)}</pre></details>\n");
         html.Append($"<footer>{Encode(location)}</footer>\n<script>\n{Resource("report.js")}</script>\n</html>\n");
         return html.ToString();

@@ -2,33 +2,25 @@ using Attention.Engine.Reporting;
 
 namespace Attention.Engine.Training.Hooks;
 
-/// <summary>Tells the reporter where the run stands: running means of the epoch, throughput, the wait for data, time left.</summary>
+/// <summary>
+/// Tells the reporter where the run stands: running means of the epoch, throughput, the wait for data, the share of the
+/// machine's peak, time left.
+/// </summary>
 public sealed class ProgressHook(IRunReporter reporter) : TrainingHook
 {
-    private readonly Dictionary<string, double> sums = [];
-    private double samples, seconds, waited, trainedSeconds, evaluationSeconds;
+    private EpochTotals totals = new();
+    private double trainedSeconds, evaluationSeconds, evaluationStart;
     private long steps;
-    private double evaluationStart;
 
     public override void OnStep(Trainer trainer, StepResult result)
     {
         if (result.StepOfEpoch == 1)
-        {
-            sums.Clear();
-            samples = seconds = waited = 0;
-        }
-        foreach (var (name, value) in result.Metrics.Prepend(new("loss", result.Loss)))
-            sums[name] = sums.GetValueOrDefault(name) + value * result.Samples;
-        samples += result.Samples;
-        seconds += result.Seconds;
-        waited += result.DataSeconds;
+            totals = new EpochTotals();
+        totals.Add(result);
         trainedSeconds += result.Seconds;
         steps++;
-        var metrics = sums.ToDictionary(pair => pair.Key, pair => pair.Value / samples);
-        metrics["images_per_second"] = samples / seconds;
-        metrics["data_wait"] = waited / seconds;
-        int stepsPerEpoch = trainer.Task.StepsPerEpoch;
-        reporter.Progress(new RunProgress("train", result.Epoch + 1, trainer.Epochs, result.StepOfEpoch, stepsPerEpoch, metrics, Left(trainer)));
+        reporter.Progress(new RunProgress("train", result.Epoch + 1, trainer.Epochs, result.StepOfEpoch, trainer.StepsPerEpoch,
+            totals.Means(trainer.Options.Compute), Left(trainer)));
         evaluationStart = trainer.Seconds;
     }
 
@@ -39,14 +31,17 @@ public sealed class ProgressHook(IRunReporter reporter) : TrainingHook
     {
         evaluationSeconds = trainer.Seconds - evaluationStart;
         reporter.EpochDone(result.Epoch + 1, trainer.Epochs, RunRecorder.Row(trainer, result), result.IsBest);
+        if (trainer.IsDone && result.Epoch + 1 < trainer.Epochs)
+            reporter.Say($"stopped early: nothing better than epoch {trainer.State.BestEpoch} in {trainer.Options.Patience} epochs");
     }
 
-    // Steps left at their mean time, and one measurement for each epoch left.
+    // Steps left at their mean time, and a measurement for each one left.
     private TimeSpan? Left(Trainer trainer)
     {
         if (steps < 3)
             return null;
-        long left = (long)trainer.Epochs * trainer.Task.StepsPerEpoch - trainer.State.Step;
-        return TimeSpan.FromSeconds(left * trainedSeconds / steps + (trainer.Epochs - trainer.State.Epoch) * evaluationSeconds);
+        long left = (long)trainer.Epochs * trainer.StepsPerEpoch - trainer.State.Step;
+        double measurements = Math.Ceiling((double)(trainer.Epochs - trainer.State.Epoch) / trainer.Options.EvaluateEvery);
+        return TimeSpan.FromSeconds(left * trainedSeconds / steps + measurements * evaluationSeconds);
     }
 }

@@ -4,27 +4,39 @@ using Attention.Engine.Runs.Report;
 
 namespace Attention.Engine.Training.Hooks;
 
-/// <summary>Writes the run down: log.jsonl, TensorBoard events, summary.json and report.html.</summary>
+/// <summary>Writes the run down: log.jsonl, TensorBoard events, evaluation.json, summary.json and report.html.</summary>
 /// <param name="run">The run's folder.</param>
 /// <param name="config">Of the run.</param>
 /// <param name="parameters">Parameters of the model.</param>
 /// <param name="device">Where it is trained.</param>
 public sealed class RunRecorder(RunFolder run, ExperimentConfig config, long parameters, string device) : TrainingHook
 {
+    private const int Pictures = 16;
     private readonly DateTimeOffset started = DateTimeOffset.Now;
-    private readonly List<IMetricSink> sinks = [];
+    private JsonLog? log;
+    private TensorBoardWriter? board;
     private IReadOnlyDictionary<string, double> final = new Dictionary<string, double>();
     private IReadOnlyDictionary<string, double> best = new Dictionary<string, double>();
     private double samples, trainSeconds;
+    private bool pictured;
 
-    public override void OnStart(Trainer trainer)
+    public override void OnStart(Trainer trainer) => Written(() =>
     {
-        sinks.Add(JsonLog.Open(run.LogFile, trainer.State.Step));
+        log = JsonLog.Open(run.LogFile, trainer.State.Step);
         if (config.log.tensorboard)
-            sinks.Add(new TensorBoardWriter(run.Location));
+            board = new TensorBoardWriter(run.Location, trainer.State.Step);
         if (RunSummary.Read(run.SummaryFile) is { } earlier)
             (final, best) = (earlier.final, earlier.best);
         Summarise(trainer, "running", null);
+    });
+
+    public override void OnBatch(Trainer trainer, IBatch batch)
+    {
+        if (board is null || pictured)
+            return;
+        pictured = true;
+        foreach (var (png, caption) in trainer.Task.Pictures(batch, Pictures))
+            Written(() => board.WriteImage(caption, png, trainer.State.Step));
     }
 
     public override void OnStep(Trainer trainer, StepResult result)
@@ -33,26 +45,39 @@ public sealed class RunRecorder(RunFolder run, ExperimentConfig config, long par
         trainSeconds += result.Seconds;
         if (trainer.State.Step % config.log.every != 0)
             return;
+        double rate = samples / trainSeconds;
         var metrics = new Dictionary<string, double>
         {
             ["train/loss"] = result.Loss,
             ["lr"] = result.LearningRate,
-            ["images_per_second"] = samples / trainSeconds,
+            ["gradient_norm"] = result.GradientNorm,
+            ["images_per_second"] = rate,
         };
         foreach (var (name, value) in result.Metrics)
             metrics[$"train/{name}"] = value;
-        if (result.GradientNorm is { } norm)
-            metrics["gradient_norm"] = norm;
-        Write(new MetricRow(result.Epoch + (double)result.StepOfEpoch / trainer.Task.StepsPerEpoch, trainer.State.Step, trainer.Seconds, metrics));
+        if (trainer.Options.Compute is { } compute)
+            metrics["utilisation"] = compute.Utilisation(rate);
+        if (trainer.State.LossScale is { } scale)
+            metrics["loss_scale"] = scale.Scale;
+        Write(new MetricRow(result.Epoch + (double)result.StepOfEpoch / trainer.StepsPerEpoch, trainer.State.Step, trainer.Seconds, metrics));
     }
 
     public override void OnEpoch(Trainer trainer, EpochResult result)
     {
-        final = result.Evaluation;
+        if (result.Evaluation.Count > 0)
+            final = result.Evaluation;
         if (result.IsBest)
             best = result.Evaluation;
         Write(Row(trainer, result));
-        Summarise(trainer, "running", null);
+        Written(() =>
+        {
+            if (result.IsBest)
+                trainer.Task.Details?.Write(run.DetailsFile);
+            if (board is not null && config.log.histograms)
+                foreach (var (name, parameter) in trainer.Task.Model.named_parameters())
+                    board.WriteHistogram($"weights/{name}", Histogram.Of(parameter), trainer.State.Step);
+            Summarise(trainer, "running", null);
+        });
     }
 
     /// <summary>An epoch's means and measurements as one row.</summary>
@@ -60,16 +85,16 @@ public sealed class RunRecorder(RunFolder run, ExperimentConfig config, long par
     {
         var metrics = new Dictionary<string, double> { ["lr"] = trainer.LearningRate };
         foreach (var (name, value) in result.Train)
-            metrics[name is "images_per_second" or "data_wait" ? name : $"train/{name}"] = value;
+            metrics[name is "images_per_second" or "data_wait" or "utilisation" ? name : $"train/{name}"] = value;
         foreach (var (name, value) in result.Evaluation)
             metrics[$"val/{name}"] = value;
         return new MetricRow(result.Epoch + 1, trainer.State.Step, trainer.Seconds, metrics);
     }
 
-    public override void OnEnd(Trainer trainer, Exception? failure)
+    public override void OnEnd(Trainer trainer, Exception? failure) => Written(() =>
     {
-        foreach (var sink in sinks)
-            sink.Dispose();
+        log?.Dispose();
+        board?.Dispose();
         Summarise(trainer, failure switch
         {
             null => "finished",
@@ -78,12 +103,24 @@ public sealed class RunRecorder(RunFolder run, ExperimentConfig config, long par
         }, failure is null or OperationCanceledException ? null : failure.Message);
         if (config.log.report)
             HtmlReport.Write(run);
-    }
+    });
 
-    private void Write(MetricRow row)
+    private void Write(MetricRow row) => Written(() =>
     {
-        foreach (var sink in sinks)
-            sink.Write(row);
+        log?.Write(row);
+        board?.Write(row);
+    });
+
+    private void Written(Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (Exception e) when (AtomicFile.IsDiskFailure(e))
+        {
+            throw new UserError($"the run's folder '{run}' cannot be written: {e.Message}", $"make room on the disk, then: ./attention train --resume {run}", e);
+        }
     }
 
     private void Summarise(Trainer trainer, string status, string? error) => new RunSummary

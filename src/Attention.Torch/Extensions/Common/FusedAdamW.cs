@@ -13,5 +13,5 @@ public sealed class FusedAdamW(IEnumerable<FusedParameterGroup> groups, double b
     : FusedOptimizer(groups, "exp_avg", "exp_avg_sq")
 {
     private protected override void Update(FusedParameterGroup group, Tensor[] parameters, Tensor[] gradients, Tensor[][] state, long step, double gradScale) =>
-        FusedKernels.AdamW(parameters, gradients, state[0], state[1], group.LearningRate, beta1, beta2, eps, group.WeightDecay, step, gradScale);
+        FusedKernels.Adam(parameters, gradients, state[0], state[1], group.LearningRate, beta1, beta2, eps, group.WeightDecay, decoupled: true, step, gradScale);
 }

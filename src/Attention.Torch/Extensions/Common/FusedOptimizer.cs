@@ -6,12 +6,14 @@ namespace Attention.Torch;
 /// <summary>Parameters that share a learning rate and a weight decay.</summary>
 /// <param name="parameters">The parameters, each with the name that its state has in a checkpoint.</param>
 /// <param name="learningRate">The learning rate, free to change before every step.</param>
-/// <param name="weightDecay">The weight decay: decoupled in AdamW, part of the gradient in SGD.</param>
-public sealed class FusedParameterGroup(IEnumerable<(string Name, Tensor Parameter)> parameters, double learningRate, double weightDecay = 0)
+/// <param name="weightDecay">The weight decay: part of the gradient in SGD and Adam, decoupled elsewhere.</param>
+/// <param name="rateScale">What a schedule's learning rate is multiplied by for this group, as in layer-wise decay.</param>
+public sealed class FusedParameterGroup(IEnumerable<(string Name, Tensor Parameter)> parameters, double learningRate, double weightDecay = 0, double rateScale = 1)
 {
     public IReadOnlyList<(string Name, Tensor Parameter)> Parameters { get; } = parameters.ToArray();
     public double LearningRate { get; set; } = learningRate;
     public double WeightDecay { get; set; } = weightDecay;
+    public double RateScale { get; } = rateScale;
 }
 
 /// <summary>
@@ -25,11 +27,13 @@ public abstract class FusedOptimizer : IDisposable
     private readonly string[] stateNames;
     private readonly Member[][] members;
 
+    /// <param name="groups">Parameters with their learning rates and weight decays.</param>
+    /// <param name="stateNames">The states of every parameter, each of its shape, where <see cref="StateOf"/> does not say otherwise.</param>
     private protected FusedOptimizer(IEnumerable<FusedParameterGroup> groups, params string[] stateNames)
     {
         Groups = groups.ToArray();
         this.stateNames = stateNames;
-        members = Groups.Select(group => group.Parameters.Select(p => new Member(p.Name, p.Parameter)).ToArray()).ToArray();
+        members = Groups.Select(group => group.Parameters.Select(p => new Member(p.Name, p.Parameter, StateOf(p.Parameter))).ToArray()).ToArray();
         var seen = new HashSet<string>();
         foreach (var member in members.SelectMany(group => group))
             if (!seen.Add(member.Name))
@@ -48,20 +52,21 @@ public abstract class FusedOptimizer : IDisposable
     {
         using var scope = NewDisposeScope();
         using var mode = no_grad();
+        gradScale = Scale(gradScale);
         for (int i = 0; i < members.Length; i++)
         {
             // A parameter that had no gradient in some step lags behind: those that agree go together.
             var active = members[i].Select(member => (Member: member, Gradient: member.Parameter.grad)).Where(pair => pair.Gradient is not null);
-            foreach (var batch in active.GroupBy(pair => pair.Member.Steps))
+            foreach (var batch in active.GroupBy(pair => (pair.Member.Steps, pair.Member.States.Count)))
             {
                 var batchMembers = batch.Select(pair => pair.Member).ToArray();
                 foreach (var member in batchMembers)
                 {
                     member.Steps++;
-                    member.State ??= stateNames.Select(_ => ZerosLike(member.Parameter).DetachFromDisposeScope()).ToArray();
+                    member.State ??= member.States.Select(kind => NewState(member.Parameter, kind.Shape).DetachFromDisposeScope()).ToArray();
                 }
-                var state = Enumerable.Range(0, stateNames.Length).Select(n => batchMembers.Select(m => m.State![n]).ToArray()).ToArray();
-                Update(Groups[i], batchMembers.Select(m => m.Parameter).ToArray(), batch.Select(pair => pair.Gradient!).ToArray(), state, batch.Key + 1, gradScale);
+                var state = Enumerable.Range(0, batch.Key.Count).Select(n => batchMembers.Select(m => m.State![n]).ToArray()).ToArray();
+                Update(Groups[i], batchMembers.Select(m => m.Parameter).ToArray(), batch.Select(pair => pair.Gradient!).ToArray(), state, batch.Key.Steps + 1, gradScale);
             }
         }
     }
@@ -80,8 +85,8 @@ public abstract class FusedOptimizer : IDisposable
         {
             if (member.State is not { } state)
                 continue;
-            for (int n = 0; n < stateNames.Length; n++)
-                yield return ($"{member.Name}.{stateNames[n]}", state[n]);
+            for (int n = 0; n < state.Length; n++)
+                yield return ($"{member.Name}.{member.States[n].Name}", state[n]);
             yield return (member.Name + StepSuffix, tensor(member.Steps));
         }
     }
@@ -98,7 +103,7 @@ public abstract class FusedOptimizer : IDisposable
         {
             if (!unused.Remove(member.Name + StepSuffix))
                 continue;
-            var tensors = stateNames.Select(name => Find($"{member.Name}.{name}", member.Parameter)).ToArray();
+            var tensors = member.States.Select(kind => Find($"{member.Name}.{kind.Name}", member.Parameter, kind.Shape)).ToArray();
             loaded[member] = (tensors, state[member.Name + StepSuffix].item<long>());
         }
         if (unused.Count > 0)
@@ -111,14 +116,14 @@ public abstract class FusedOptimizer : IDisposable
                 (member.State, member.Steps) = (Array.ConvertAll(found.State, t => t.DetachFromDisposeScope()), found.Steps);
         }
 
-        Tensor Find(string name, Tensor parameter)
+        Tensor Find(string name, Tensor parameter, long[] shape)
         {
             unused.Remove(name);
             if (!state.TryGetValue(name, out var source))
                 throw new UserError($"the optimizer state has no '{name}'", ForeignAdvice);
-            if (!source.shape.SequenceEqual(parameter.shape))
-                throw new UserError($"the optimizer state '{name}' has shape ({string.Join(", ", source.shape)}), its parameter ({string.Join(", ", parameter.shape)})", ForeignAdvice);
-            return ZerosLike(parameter).copy_(source);
+            if (!source.shape.SequenceEqual(shape))
+                throw new UserError($"the optimizer state '{name}' has shape ({string.Join(", ", source.shape)}), its parameter needs ({string.Join(", ", shape)})", ForeignAdvice);
+            return NewState(parameter, shape).copy_(source);
         }
     }
 
@@ -129,17 +134,29 @@ public abstract class FusedOptimizer : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    /// <summary>The states that are kept for a parameter. Parameters with as many states are updated in one call.</summary>
+    private protected virtual IReadOnlyList<(string Name, long[] Shape)> StateOf(Tensor parameter) =>
+        Array.ConvertAll(stateNames, name => (name, parameter.shape));
+
+    /// <summary>The factor for all gradients, where an optimizer has a say in it.</summary>
+    private protected virtual double Scale(double gradScale) => gradScale;
+
     /// <summary>Changes parameters and state. <paramref name="state"/> has a list of tensors for each name of state.</summary>
     private protected abstract void Update(FusedParameterGroup group, Tensor[] parameters, Tensor[] gradients, Tensor[][] state, long step, double gradScale);
 
-    // State is fp32 at least: running averages of half precision lose small gradients.
-    private static Tensor ZerosLike(Tensor parameter) =>
-        parameter.dtype == ScalarType.Float64 ? parameter.zeros_like() : parameter.zeros_like(ScalarType.Float32);
+    // State is fp32 at least: running averages of half precision lose small gradients. Where it can, it has the
+    // parameter's layout.
+    private static Tensor NewState(Tensor parameter, long[] shape)
+    {
+        var type = parameter.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+        return shape.SequenceEqual(parameter.shape) ? parameter.zeros_like(type) : zeros(shape, type, parameter.device);
+    }
 
-    private sealed class Member(string name, Tensor parameter)
+    private sealed class Member(string name, Tensor parameter, IReadOnlyList<(string Name, long[] Shape)> states)
     {
         public readonly string Name = name;
         public readonly Tensor Parameter = parameter;
+        public readonly IReadOnlyList<(string Name, long[] Shape)> States = states;
         public Tensor[]? State;
         public long Steps;
 

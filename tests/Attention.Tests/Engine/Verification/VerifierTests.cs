@@ -156,7 +156,7 @@ public sealed class VerifierTests : IDisposable
         Assert.Equal(5, lines.Length);
         Assert.All(lines, line => Assert.StartsWith("skipped  ", line));
         Assert.Contains("is no recording of a model", lines[0]);
-        Assert.Contains("missing required properties", lines[1]);
+        Assert.Contains("it lacks 'inputs', 'state', 'outputs'", lines[1]);
         Assert.Contains("records no whole model", lines[2]);
         Assert.Contains("no model 'no_such_net' in the registry", lines[3]);
         Assert.Contains("there is no recording", lines[4]);

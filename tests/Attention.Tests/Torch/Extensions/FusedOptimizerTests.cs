@@ -20,6 +20,7 @@ public sealed class FusedOptimizerTests : IDisposable
         return entry.GetProperty("optimizer").GetString() switch
         {
             "AdamW" => new FusedAdamW(groups, options.Get("beta1", 0.9), options.Get("beta2", 0.999), options.Get("eps", 1e-8)),
+            "Adam" => new FusedAdam(groups, options.Get("beta1", 0.9), options.Get("beta2", 0.999), options.Get("eps", 1e-8)),
             "SGD" => new FusedSGD(groups, options.Get("momentum", 0.0), options.Get("dampening", 0.0), options.Get("nesterov", false)),
             _ => null,
         };
@@ -32,6 +33,8 @@ public sealed class FusedOptimizerTests : IDisposable
     [Theory]
     [InlineData("AdamW", ScalarType.Float32, 2e-6)]
     [InlineData("AdamW", ScalarType.Float64, 1e-10)]
+    [InlineData("Adam", ScalarType.Float32, 2e-6)]
+    [InlineData("Adam", ScalarType.Float64, 1e-10)]
     [InlineData("SGD", ScalarType.Float32, 2e-6)]
     [InlineData("SGD", ScalarType.Float64, 1e-10)]
     public void FollowsPyTorch(string name, ScalarType dtype, double tolerance)
@@ -56,13 +59,18 @@ public sealed class FusedOptimizerTests : IDisposable
         Assert.True(cases >= 2);
     }
 
-    public static TheoryData<string> Optimizers => ["AdamW", "SGD", "Nesterov", "PlainSGD"];
+    public static TheoryData<string> Optimizers => ["AdamW", "Adam", "SGD", "Nesterov", "PlainSGD", "Lion", "LAMB", "Adafactor", "Muon"];
 
     private static FusedOptimizer Make(string name, params FusedParameterGroup[] groups) => name switch
     {
         "AdamW" => new FusedAdamW(groups, 0.85, 0.97, 1e-6),
         "SGD" => new FusedSGD(groups, 0.9, 0.1),
         "Nesterov" => new FusedSGD(groups, 0.9, nesterov: true),
+        "Adam" => new FusedAdam(groups, 0.85, 0.97, 1e-6),
+        "Lion" => new FusedLion(groups, 0.85, 0.97),
+        "LAMB" => new FusedLamb(groups, 0.85, 0.97),
+        "Adafactor" => new FusedAdafactor(groups),
+        "Muon" => new FusedMuon(groups),
         _ => new FusedSGD(groups, 0),
     };
 
@@ -177,7 +185,7 @@ public sealed class FusedOptimizerTests : IDisposable
         var error = Assert.Throws<UserError>(() => optimizer.LoadState(new Dictionary<string, Tensor>(state) { ["x.exp_avg"] = ones(2) }));
         Assert.Contains("'x.exp_avg'", error.Message);
         error = Assert.Throws<UserError>(() => optimizer.LoadState(new Dictionary<string, Tensor>(state) { ["w.exp_avg"] = ones(3) }));
-        Assert.Contains("(3), its parameter (2)", error.Message);
+        Assert.Contains("(3), its parameter needs (2)", error.Message);
         error = Assert.Throws<UserError>(() => optimizer.LoadState(state.Where(s => s.Key != "w.exp_avg_sq").ToDictionary()));
         Assert.Contains("no 'w.exp_avg_sq'", error.Message);
     }

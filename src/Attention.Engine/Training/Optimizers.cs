@@ -1,0 +1,26 @@
+using Attention.Engine.Configuration;
+using Attention.Models;
+using Attention.Torch;
+
+namespace Attention.Engine.Training;
+
+/// <summary>Optimizers from the <c>optimizer:</c> section of a config.</summary>
+public static class Optimizers
+{
+    /// <summary>The optimizer of a model's parameters that are not frozen.</summary>
+    public static FusedOptimizer Create(OptimizerConfig config, ImageModel model)
+    {
+        var groups = ParameterGroups.Of(model, config.lr, config.weight_decay, config.no_decay, config.layer_decay);
+        return config switch
+        {
+            AdamWConfig c => new FusedAdamW(groups, c.betas.Item1, c.betas.Item2, c.eps),
+            AdamConfig c => new FusedAdam(groups, c.betas.Item1, c.betas.Item2, c.eps),
+            SgdConfig c => new FusedSGD(groups, c.momentum, c.dampening, c.nesterov),
+            LambConfig c => new FusedLamb(groups, c.betas.Item1, c.betas.Item2, c.eps, c.max_grad_norm, c.trust_clip),
+            LionConfig c => new FusedLion(groups, c.betas.Item1, c.betas.Item2),
+            AdafactorConfig c => new FusedAdafactor(groups, c.decay_rate, c.eps, c.clip_threshold),
+            MuonConfig c => new FusedMuon(groups, c.momentum, c.nesterov, c.betas.Item1, c.betas.Item2, c.eps),
+            _ => throw new ArgumentException($"no optimizer for {config.GetType().Name}"),
+        };
+    }
+}
