@@ -59,8 +59,7 @@ public static class Experiment
         manual_seed(config.seed);
         var model = (ImageModel)ModelBuilder.Build(config.model);
         if (checkpoints.Count == 0 && config.init is { } init)
-            foreach (var line in WeightLoader.Load(model, init.checkpoint, init.strict, init.part).Describe())
-                reporter.Say(line);
+            Start(model, init, reporter);
         model.to(device);
         long parameters = model.parameters().Sum(p => p.numel());
         var adapters = Tune(config, model);
@@ -208,6 +207,14 @@ public static class Experiment
         if (device.type == DeviceType.CUDA && !cuda.is_available())
             throw new UserError($"device '{name}' was asked for, but libtorch finds no CUDA device", "run ./attention doctor, or train with --set device=cpu");
         return device;
+    }
+
+    private static void Start(ImageModel model, InitConfig init, IRunReporter reporter)
+    {
+        foreach (var line in WeightLoader.Load(model, init.checkpoint, init.strict, init.part).Describe())
+            reporter.Say(line);
+        if (!init.classifier)
+            model.reset_classifier(model.num_classes);
     }
 
     // What is trained of the model.
