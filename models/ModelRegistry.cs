@@ -60,6 +60,7 @@ public static class ModelRegistry
         Register(Vision.Cait.Family);
         Register(Vision.Xcit.Family);
         Register(Vision.Visformer.Family);
+        Register(Vision.Nest.Family);
         Register(Vision.MetaFormer.Family);
         Register(Vision.ResNet.Family);
         Register(Vision.ConvNeXt.Family);
@@ -75,6 +76,7 @@ public static class ModelRegistry
         Register(Vision.FocalNet.Family);
         Register(Vision.GcVit.Family);
         Register(Vision.ShVit.Family);
+        Register(Vision.Van.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>

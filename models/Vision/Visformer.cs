@@ -183,6 +183,7 @@ public sealed class Visformer : StagedModel
     private readonly Sequential stage3;
     private readonly Dropout pos_drop;
     private readonly BatchNorm2d norm;
+    private readonly GlobalPool global_pool;
     private readonly Dropout head_drop;
     private nn.Module<Tensor, Tensor> head;
 
@@ -208,6 +209,7 @@ public sealed class Visformer : StagedModel
         stage3 = Blocks(2, rates[2]);
         pos_drop = nn.Dropout(config.pos_drop_rate);
         norm = nn.BatchNorm2d(num_features);
+        global_pool = new GlobalPool();
         head_drop = nn.Dropout(config.drop_rate);
         classes = config.num_classes;
         head = Linears.Classifier(num_features, classes);
@@ -273,7 +275,7 @@ public sealed class Visformer : StagedModel
     public override Tensor forward_head(Tensor x, bool pre_logits = false)
     {
         using var scope = NewDisposeScope();
-        x = head_drop.call(x.mean([2, 3]));
+        x = head_drop.call(global_pool.call(x));
         return scope.MoveToOuter(pre_logits ? x : head.call(x));
     }
 

@@ -31,7 +31,7 @@ public sealed record XcitConfig : AttentionHostConfig
     public double attn_drop_rate { get; init; }
 }
 
-/// <summary>Sines and cosines of row and column, through a 1x1 convolution: the positions of a map. (B, C, H, W) to (B, dim, H, W).</summary>
+/// <summary>Sines and cosines of row and column, through a 1x1 convolution: the positions of a map. (B, H, W, C) to (B, C, H, W).</summary>
 internal sealed class FourierPositions : Block
 {
     private const int Frequencies = 32;
@@ -46,7 +46,7 @@ internal sealed class FourierPositions : Block
 
     protected override Tensor Forward(Tensor x)
     {
-        var (height, width) = (x.shape[2], x.shape[3]);
+        var (height, width) = (x.shape[1], x.shape[2]);
         var rows = Waves(height, x.device).unsqueeze(1).expand(height, width, Frequencies);
         var columns = Waves(width, x.device).unsqueeze(0).expand(height, width, Frequencies);
         var waves = cat([rows, columns], -1).permute(2, 0, 1).unsqueeze(0).to(x.dtype);
@@ -63,7 +63,7 @@ internal sealed class FourierPositions : Block
     }
 }
 
-/// <summary>Patches by overlapping convolutions, each to half the size. (B, in_chans, H, W) to (B, C, H/patch, W/patch).</summary>
+/// <summary>Patches by overlapping convolutions, each to half the size. (B, in_chans, H, W) to (B, H/patch, W/patch, C).</summary>
 internal sealed class XcitPatchEmbed : Block
 {
     private readonly Sequential proj;
@@ -87,7 +87,13 @@ internal sealed class XcitPatchEmbed : Block
         RegisterComponents();
     }
 
-    protected override Tensor Forward(Tensor x) => proj.call(x);
+    protected override Tensor Forward(Tensor x)
+    {
+        x = proj.call(x);
+        var (batch, height, width) = (x.shape[0], x.shape[2], x.shape[3]);
+        // By way of a sequence: for a single image, libtorch 1.13's batch norm misreads the gradient of a permuted map.
+        return x.flatten(2).transpose(1, 2).reshape(batch, height, width, -1);
+    }
 }
 
 /// <summary>Two depthwise convolutions, by which patches see their neighbours. (B, H, W, C) to the same.</summary>
@@ -267,8 +273,8 @@ public sealed class Xcit : IsotropicModel
         using var scope = NewDisposeScope();
         var map = patch_embed.call(images);
         if (pos_embed is not null)
-            map = map + pos_embed.call(map);
-        return scope.MoveToOuter(pos_drop.call(map.permute(0, 2, 3, 1)));
+            map = map + pos_embed.call(map).permute(0, 2, 3, 1);
+        return scope.MoveToOuter(pos_drop.call(map));
     }
 
     protected override Tensor AfterBlocks(Tensor x)

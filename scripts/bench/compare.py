@@ -17,6 +17,10 @@ JOBS = [
 ]
 
 
+# Images for the loader; a folder of class folders. Left out where it is not given or torchvision is missing.
+IMAGES = os.environ.get("ATTENTION_BENCH_IMAGES")
+
+
 def settings():
     """What Attention sets for itself, so that both run alike."""
     env = dict(os.environ, OMP_WAIT_POLICY="passive", OMP_NUM_THREADS=str(len(os.sched_getaffinity(0))))
@@ -34,14 +38,25 @@ def run(command, env):
     return json.loads(done.stdout)
 
 
+def data_job():
+    """Decoding, random crops and flips on one thread each."""
+    if not IMAGES:
+        print("data: set ATTENTION_BENCH_IMAGES to a folder of class folders with images to compare the loader", file=sys.stderr)
+        return []
+    if subprocess.run([sys.executable, "-c", "import torchvision"], capture_output=True).returncode != 0:
+        print("data: no torchvision (on Debian: apt-get install python3-torchvision); the loader is not compared", file=sys.stderr)
+        return []
+    return [("decode, random_resized_crop(224), hflip, normalised batches of 50, one thread", ["data", IMAGES], ["data", IMAGES])]
+
+
 def main(rounds, seconds):
     env = settings()
     print("| job | Attention | PyTorch | ratio | peak memory, Attention / PyTorch |")
     print("|---|---|---|---|---|")
-    for name, ours, peers in JOBS:
+    for name, ours, peers in JOBS + data_job():
         ours = [os.path.join(ROOT, "attention"), "bench", *ours, "--json"]
         peers = [sys.executable, os.path.join(HERE, "pytorch_peer.py"), *peers]
-        if "model" in ours:
+        if "op" not in ours:
             ours, peers = ours + ["--seconds", str(seconds)], peers + [str(seconds)]
         results = [(run(ours, env), run(peers, env)) for _ in range(rounds)]
 

@@ -1,8 +1,9 @@
 """The PyTorch side of scripts/bench_vs_pytorch.sh: the same jobs in plain eager PyTorch, one result as JSON.
 
-usage: pytorch_peer.py op | optimizer NAME | model NAME {forward,train} BATCH SECONDS
+usage: pytorch_peer.py op | optimizer NAME | model NAME {forward,train} BATCH SECONDS | data FOLDER SECONDS
 """
 import json
+import os
 import resource
 import statistics
 import sys
@@ -113,10 +114,36 @@ def model(name, mode, batch, seconds):
     return {"images_per_second": batch / statistics.median(times)}
 
 
+def data(folder, seconds):
+    """torchvision with Pillow on one thread: files to normalised float batches of 50."""
+    from PIL import Image
+    from torchvision import transforms
+
+    torch.set_num_threads(1)
+    files = sorted(os.path.join(root, name) for root, _, names in os.walk(folder) for name in names
+                   if name.lower().endswith((".jpg", ".jpeg", ".png", ".webp")))
+    prepare = transforms.Compose([transforms.RandomResizedCrop(224), transforms.RandomHorizontalFlip(), transforms.ToTensor(),
+                                  transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))])
+
+    def load(path):
+        with open(path, "rb") as stream:
+            return prepare(Image.open(stream).convert("RGB"))
+
+    rates, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end or len(rates) < 4:
+        start = time.perf_counter()
+        for i in range(0, len(files), 50):
+            torch.stack([load(path) for path in files[i:i + 50]])
+        rates.append(len(files) / (time.perf_counter() - start))
+    return {"images_per_second": statistics.median(rates[1:])}
+
+
 if __name__ == "__main__":
     job = sys.argv[1:]
     if job[0] == "op":
         result = small_operator()
+    elif job[0] == "data":
+        result = data(job[1], float(job[2]))
     elif job[0] == "optimizer":
         result = optimizer_step(job[1])
     else:

@@ -17,6 +17,7 @@ public static class CommandLine
         ["config"] = "Show and check configurations",
         ["data"] = "Make and check data sets",
         ["make"] = "Render sample data",
+        ["tokenizer"] = "Make tokenizers",
     };
 
     /// <summary>Runs the command on the calling thread, which thereby is the one that computes.</summary>

@@ -1,5 +1,7 @@
+using Attention.Engine.Checkpoints;
 using Attention.Engine.Configuration;
 using Attention.Models;
+using Attention.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -22,5 +24,34 @@ public static class ModelBuilder
     {
         var config = Config(part);
         return ModelRegistry.Family(part.name).Create(config);
+    }
+
+    /// <summary>A model with a checkpoint's weights; what the checkpoint replaces is never given random first values.</summary>
+    /// <param name="part">The model.</param>
+    /// <param name="init">The checkpoint.</param>
+    /// <exception cref="LoadError">The two do not fit, and <see cref="InitConfig.strict"/> is asked for.</exception>
+    public static (nn.Module Model, LoadReport Report) Build(NamedPart part, InitConfig init)
+    {
+        using var checkpoint = CheckpointReader.Open(init.checkpoint, init.part);
+        nn.Module model;
+        using (RandomInit.Skip())
+            model = Build(part);
+        try
+        {
+            var report = WeightLoader.Load(model, checkpoint, init.strict);
+            if (report.Missing.Count + report.Mismatched.Count > 0)
+            {
+                // Those keep their first values, so that they need some.
+                model.Dispose();
+                model = Build(part);
+                report = WeightLoader.Load(model, checkpoint, init.strict);
+            }
+            return (model, report);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
     }
 }

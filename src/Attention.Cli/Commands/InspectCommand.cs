@@ -35,7 +35,7 @@ internal sealed class InspectCommand : CliCommand
     private static IEnumerable<string> Summary(CheckpointReader checkpoint)
     {
         var entries = checkpoint.Entries.ToArray();
-        double megabytes = entries.Sum(entry => (double)entry.Count * entry.Type.ElementSize()) / 1e6;
+        double megabytes = entries.Sum(entry => entry.Bytes) / 1e6;
         yield return string.Create(CultureInfo.InvariantCulture,
             $"{checkpoint.Format}: {entries.Length} tensors, {entries.Sum(entry => entry.Count):N0} values, {megabytes:F1} MB");
         if (checkpoint.Part is { } taken)

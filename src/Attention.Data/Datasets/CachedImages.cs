@@ -23,6 +23,8 @@ public sealed class CachedImages(IImageDataset images, long? maxBytes = null) : 
 
     public int LabelOf(int index) => images.LabelOf(index);
 
+    public IReadOnlyList<string> Unreadable => images.Unreadable;
+
     public string NameOf(int index) => images.NameOf(index);
 
     /// <inheritdoc/>

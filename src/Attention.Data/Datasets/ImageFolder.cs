@@ -1,5 +1,4 @@
 using Attention.Torch;
-using Microsoft.Win32.SafeHandles;
 
 namespace Attention.Data;
 
@@ -9,7 +8,6 @@ namespace Attention.Data;
 /// </summary>
 public sealed class ImageFolder : IImageDataset
 {
-    private static readonly string[] Extensions = [".jpg", ".jpeg", ".png", ".webp"];
     private readonly List<(string Path, int Label)> _files = [];
     private readonly List<string> _unreadable = [];
 
@@ -65,20 +63,7 @@ public sealed class ImageFolder : IImageDataset
     public string NameOf(int index) => _files[index].Path;
 
     /// <inheritdoc/>
-    public Image Load(int index, ImageScratch scratch, NeedOf needOf)
-    {
-        string path = _files[index].Path;
-        try
-        {
-            var file = Read(path, scratch);
-            ImageCodec.Decode(file, scratch.Decoded, needOf, upright: Upright);
-            return scratch.Decoded;
-        }
-        catch (Exception e) when (e is ImageError or IOException or UnauthorizedAccessException)
-        {
-            throw new ImageError($"{path}: {(Directory.Exists(path) ? "it is a folder, not a file" : e.Message)}", e);
-        }
-    }
+    public Image Load(int index, ImageScratch scratch, NeedOf needOf) => ImageFiles.Load(_files[index].Path, scratch, needOf, Upright);
 
     // What is expected, and where data come from that the repository has a config for.
     private string Layout
@@ -103,25 +88,6 @@ public sealed class ImageFolder : IImageDataset
         }
     }
 
-    private static ReadOnlySpan<byte> Read(string path, ImageScratch scratch)
-    {
-        using SafeFileHandle handle = File.OpenHandle(path, options: FileOptions.SequentialScan);
-        long length = RandomAccess.GetLength(handle);
-        if (length > Array.MaxLength)
-            throw new ImageError($"the file is too large: {length} bytes");
-        if (scratch.File.Length < length)
-            scratch.File = GC.AllocateUninitializedArray<byte>((int)Math.Min(length + length / 4, Array.MaxLength));
-        int done = 0;
-        while (done < length)
-        {
-            int read = RandomAccess.Read(handle, scratch.File.AsSpan(done, (int)length - done), done);
-            if (read == 0)
-                break;
-            done += read;
-        }
-        return scratch.File.AsSpan(0, done);
-    }
-
     /// <summary>
     /// Adds the images of a folder and of those below. A folder that is named like an image is added as one, so that it is
     /// reported like other broken ones. No folder is entered from within itself, so that links cannot loop; to
@@ -131,8 +97,8 @@ public sealed class ImageFolder : IImageDataset
     {
         if (!above.Add(real))
             return;
-        files.AddRange(ListOf(folder, Directory.EnumerateFileSystemEntries).Where(IsImage));
-        foreach (string below in ListOf(folder, Directory.EnumerateDirectories).Where(below => !IsImage(below)))
+        files.AddRange(ListOf(folder, Directory.EnumerateFileSystemEntries).Where(ImageFiles.IsImage));
+        foreach (string below in ListOf(folder, Directory.EnumerateDirectories).Where(below => !ImageFiles.IsImage(below)))
             Collect(below, Follow(Path.Combine(real, Path.GetFileName(below))), files, above);
         above.Remove(real);
     }
@@ -145,9 +111,6 @@ public sealed class ImageFolder : IImageDataset
             path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target, Path.GetDirectoryName(path)!));
         return path;
     }
-
-    private static bool IsImage(string path) =>
-        Extensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase) && !Path.GetFileName(path).StartsWith('.');
 
     private List<string> ListOf(string folder, Func<string, IEnumerable<string>> entries)
     {

@@ -60,6 +60,12 @@ public sealed record LoaderOptions
     /// <summary>Batches that are prepared ahead.</summary>
     public int Prefetch { get; init; } = 2;
 
+    /// <summary>Whether batches lie in page-locked memory, from where CUDA copies faster.</summary>
+    public bool PageLocked { get; init; }
+
+    /// <summary>Ends the waiting for batches, beside what <see cref="DataLoader.Epoch"/> is given.</summary>
+    public CancellationToken Cancellation { get; init; }
+
     public BrokenImages Broken { get; init; } = BrokenImages.Replace;
 
     /// <summary>How many broken images a run survives. By default a hundredth of the images, or 100 where that is more.</summary>
@@ -79,7 +85,7 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
     private const int MaxDefaultWorkers = 16;
     private readonly Sampler _sampler = options.Sampler ?? (options.Shuffle ? new Shuffled(dataset.Count) : new InOrder(dataset.Count));
     private readonly BrokenList _broken = new(dataset.Count, options.MaxBroken ?? Math.Max(100, dataset.Count / 100), warn);
-    private readonly BufferPool _buffers = new();
+    private readonly BufferPool _buffers = new(options.PageLocked);
     private (int Height, int Width)? _size = transforms.OutputSize;
 
     public IImageDataset Dataset => dataset;
@@ -114,10 +120,11 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
         if (firstBatch >= StepsPerEpoch)
             yield break;
         var size = _size ??= SizeOfFirst(epoch);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, options.Cancellation);
         using var run = new EpochRun(
             Draws(epoch), firstBatch, StepsPerEpoch, options, size, dataset.LabelOf, _buffers,
             (Draw draw, ImageScratch scratch, Span<float> planes, List<BrokenImage> broken) => Fill(draw, epoch, size, scratch, planes, broken),
-            Workers, cancellation);
+            Workers, stop.Token);
         while (true)
         {
             long start = Stopwatch.GetTimestamp();
@@ -170,14 +177,14 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
     private int? Fill(Draw draw, int epoch, (int Height, int Width) size, ImageScratch scratch, Span<float> planes, List<BrokenImage> broken)
     {
         int index = draw.Index;
-        var image = Load(ref index, draw.Before, epoch, scratch, options.Broken, broken);
+        var image = Load(ref index, draw.Before, epoch, scratch, options.Broken, broken, out var random);
         if (image is null)
             return null;
         if ((image.Height, image.Width) != size)
             throw new UserError(
                 $"images of one batch differ in size: {dataset.NameOf(index)} is {image.Width} x {image.Height}, others are {size.Width} x {size.Height}",
                 $"end the transforms with a crop or with squash; they are '{transforms}'");
-        transforms.Normalize.Apply(image, planes);
+        transforms.Finish(image, planes, ref random);
         return index;
     }
 
@@ -185,7 +192,7 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
     {
         int index = 0;
         var broken = new List<BrokenImage>();
-        var image = Load(ref index, 0, epoch, new ImageScratch(), BrokenImages.Replace, broken);
+        var image = Load(ref index, 0, epoch, new ImageScratch(), BrokenImages.Replace, broken, out _);
         _broken.Add(broken);
         return (image!.Height, image.Width);
     }
@@ -194,15 +201,16 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
     /// Loads and transforms an image; if it is broken, null or the next readable one, whose index is then given. Null as well
     /// where so many are broken in a row that the run will end.
     /// </summary>
-    private Image? Load(ref int index, int before, int epoch, ImageScratch scratch, BrokenImages policy, List<BrokenImage> broken)
+    private Image? Load(ref int index, int before, int epoch, ImageScratch scratch, BrokenImages policy, List<BrokenImage> broken, out SeededRandom random)
     {
+        random = default;
         for (int attempt = 0; attempt <= Math.Min(_broken.Limit, dataset.Count - 1); attempt++, index = (index + 1) % dataset.Count)
         {
             if (!_broken.Has(index))
             {
                 try
                 {
-                    return Transformed(index, before, epoch, scratch);
+                    return Transformed(index, before, epoch, scratch, out random);
                 }
                 catch (ImageError e)
                 {
@@ -215,9 +223,9 @@ public sealed class DataLoader(IImageDataset dataset, TransformPipeline transfor
         return null;
     }
 
-    private Image Transformed(int index, int before, int epoch, ImageScratch scratch)
+    private Image Transformed(int index, int before, int epoch, ImageScratch scratch, out SeededRandom random)
     {
-        var random = before == 0 ? new SeededRandom(options.Seed, epoch, index) : new SeededRandom(options.Seed, epoch, index, before);
+        random = before == 0 ? new SeededRandom(options.Seed, epoch, index) : new SeededRandom(options.Seed, epoch, index, before);
         var ahead = random;
         var image = dataset.Load(index, scratch, (width, height) => transforms.Need(width, height, ahead));
         return transforms.Apply(image, scratch, ref random);

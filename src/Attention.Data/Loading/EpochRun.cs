@@ -49,6 +49,7 @@ internal sealed class EpochRun : IDisposable
         _prefetch = workers == 0 ? 1 : Math.Max(options.Prefetch, 1 + (2 * workers * Claim + _batchSize - 1) / _batchSize);
         (_size, _planes) = (size, 3 * size.Height * size.Width);
         (_labelOf, _buffers, _fill) = (labelOf, buffers, fill);
+        buffers.Reserve(_prefetch + 1, _batchSize * _planes); // one more is with the consumer
         (_nextBatch, _nextSample) = (firstBatch, firstBatch * _batchSize);
         _cancellation = cancellation;
         _wakeUp = cancellation.Register(() =>
@@ -128,7 +129,7 @@ internal sealed class EpochRun : IDisposable
     {
         var broken = new List<BrokenImage>();
         for (int i = from; i < to; i++)
-            batch.Taken[i] = _fill(_order[batch.First + i], scratch, batch.Images.AsSpan(i * _planes, _planes), broken);
+            batch.Taken[i] = _fill(_order[batch.First + i], scratch, batch.Images.Values.Slice(i * _planes, _planes), broken);
         lock (_lock)
         {
             if (broken.Count > 0)
@@ -175,19 +176,19 @@ internal sealed class EpochRun : IDisposable
             if (done.Taken[i] is { } index)
             {
                 if (count < i)
-                    done.Images.AsSpan(i * _planes, _planes).CopyTo(done.Images.AsSpan(count * _planes));
+                    done.Images.Values.Slice(i * _planes, _planes).CopyTo(done.Images.Values[(count * _planes)..]);
                 done.Taken[count++] = index;
             }
         int[] indices = [.. done.Taken.Take(count).Select(index => index!.Value)];
         return new ImageBatch(done.Images, indices, [.. indices.Select(index => (long)_labelOf(index))], _size, _buffers);
     }
 
-    private sealed class OpenBatch(int first, int count, float[] images)
+    private sealed class OpenBatch(int first, int count, PixelBuffer images)
     {
         /// <summary>Where it starts in the epoch's order.</summary>
         public int First => first;
 
-        public float[] Images => images;
+        public PixelBuffer Images => images;
 
         /// <summary>The image that was taken for each sample.</summary>
         public int?[] Taken { get; } = new int?[count];

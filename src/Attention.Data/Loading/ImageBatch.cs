@@ -7,10 +7,10 @@ namespace Attention.Data;
 public sealed class ImageBatch : IDisposable
 {
     private readonly BufferPool _pool;
-    private float[]? _pixels;
+    private PixelBuffer? _pixels;
     private Tensor? _images, _labels;
 
-    internal ImageBatch(float[] pixels, int[] indices, long[] labels, (int Height, int Width) size, BufferPool pool)
+    internal ImageBatch(PixelBuffer pixels, int[] indices, long[] labels, (int Height, int Width) size, BufferPool pool)
     {
         (_pixels, _pool) = (pixels, pool);
         (Indices, Labels) = (indices, labels);
@@ -27,7 +27,7 @@ public sealed class ImageBatch : IDisposable
     /// <summary>The images, (B, 3, H, W), without a tensor.</summary>
     /// <exception cref="ObjectDisposedException">The batch was disposed.</exception>
     public Span<float> Pixels =>
-        (_pixels ?? throw new ObjectDisposedException(nameof(ImageBatch))).AsSpan(0, Samples * 3 * Height * Width);
+        (_pixels ?? throw new ObjectDisposedException(nameof(ImageBatch))).Values[..(Samples * 3 * Height * Width)];
 
     /// <summary>The labels, (B), without a tensor.</summary>
     public long[] Labels { get; }
@@ -54,7 +54,7 @@ public sealed class ImageBatch : IDisposable
 
     private Tensor Share()
     {
-        using var flat = frombuffer(_pixels ?? throw new ObjectDisposedException(nameof(ImageBatch)), ScalarType.Float32, Pixels.Length);
+        using var flat = (_pixels ?? throw new ObjectDisposedException(nameof(ImageBatch))).Share(Pixels.Length);
         return flat.view(Samples, 3, Height, Width).DetachFromDisposeScope();
     }
 }

@@ -25,6 +25,8 @@ public abstract class ImageTransform
 public sealed class ImageScratch
 {
     private readonly Image[] _images = [new(1, 1), new(1, 1)];
+    private readonly Image _kept = new(1, 1);
+    private float[] _sums = [];
     private int _next;
 
     /// <summary>Where files are read to.</summary>
@@ -32,6 +34,21 @@ public sealed class ImageScratch
 
     /// <summary>Where images are decoded to.</summary>
     public Image Decoded { get; } = new(1, 1);
+
+    /// <summary>A copy of an image that stays when others are taken, until the next one is kept.</summary>
+    internal Image Keep(Image image)
+    {
+        _kept.Reshape(image.Width, image.Height);
+        image.Pixels.CopyTo(_kept.Pixels);
+        return _kept;
+    }
+
+    internal Span<float> Sums(int length)
+    {
+        if (_sums.Length < length)
+            _sums = new float[length];
+        return _sums.AsSpan(0, length);
+    }
 
     internal Image ResizeBetween { get; } = new(1, 1);
 

@@ -51,6 +51,32 @@ internal sealed class TransformArguments
             ? number
             : throw Wrong(name, $"a whole number from {low} to {MaxLength}");
 
+    /// <summary>A whole number within limits.</summary>
+    public int Whole(string name, int low, int high) =>
+        int.TryParse(Text(name), NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= low && number <= high
+            ? number
+            : throw Wrong(name, $"a whole number from {low} to {high}");
+
+    /// <summary>A number within limits.</summary>
+    public double Real(string name, double low, double high) =>
+        Number(Text(name)) is { } number && number >= low && number <= high
+            ? number
+            : throw Wrong(name, string.Create(CultureInfo.InvariantCulture, $"a number from {low} to {high}"));
+
+    /// <summary>One of some words.</summary>
+    public string OneOf(string name, IReadOnlyList<string> words) =>
+        words.Contains(Text(name)) ? Text(name) : throw Wrong(name, $"one of: {string.Join(", ", words)}");
+
+    /// <summary>A colour whose parts are numbers from 0 to 1, or the mean of known constants.</summary>
+    public Colour Fill(string name)
+    {
+        float[] parts = Colour(name, known => known.Mean);
+        if (parts.Any(part => part is < 0 or > 1))
+            throw Wrong(name, "a number from 0 to 1, or three of them as (r, g, b)");
+        byte Byte(float part) => (byte)Math.Min(255, Math.Round(part * 255.0));
+        return new Colour(Byte(parts[0]), Byte(parts[1]), Byte(parts[2]));
+    }
+
     public double Probability(string name) =>
         Number(Text(name)) is >= 0 and <= 1 and var number ? number : throw Wrong(name, "a number from 0 to 1");
 

@@ -4,13 +4,17 @@ namespace Attention.Data;
 
 /// <summary>
 /// The steps from a decoded image to the model's input, written as one line: <c>random_resized_crop(224, scale=(0.35, 1))|hflip</c>.
-/// An argument is given by its place or by its name. <c>normalize</c> may stand at the end, and is ImageNet's where it does not.
+/// An argument is given by its place or by its name. <c>normalize</c> may stand at the end, and is ImageNet's where it does not;
+/// only <c>random_erasing</c>, which works on normalised values, may follow it.
 /// </summary>
-public sealed class TransformPipeline(IReadOnlyList<ImageTransform> steps, Normalize normalize, string text)
+public sealed class TransformPipeline(IReadOnlyList<ImageTransform> steps, Normalize normalize, string text, RandomErasing? erasing = null)
 {
     public IReadOnlyList<ImageTransform> Steps { get; } = steps;
 
     public Normalize Normalize { get; } = normalize;
+
+    /// <summary>What is erased of the normalised image, or null.</summary>
+    public RandomErasing? Erasing { get; } = erasing;
 
     /// <summary>The size (H, W) of every result, or null where it depends on the image.</summary>
     public (int Height, int Width)? OutputSize { get; } =
@@ -25,11 +29,14 @@ public sealed class TransformPipeline(IReadOnlyList<ImageTransform> steps, Norma
     {
         var calls = TransformLine.Parse(line);
         object[] steps = [.. calls.Select(call => TransformSyntax.Make(line, call))];
-        int last = Array.FindIndex(steps, step => step is Normalize);
-        if (last >= 0 && last < steps.Length - 1)
-            throw TransformLine.Error(line, calls[last + 1].Position, $"'{calls[last + 1].Name}' follows 'normalize'", "put 'normalize' at the end, once");
-        return new TransformPipeline([.. steps.OfType<ImageTransform>()], steps.LastOrDefault() as Normalize ?? Normalize.ImageNet, line);
+        RequireLast<RandomErasing>(line, calls, steps, Array.FindLastIndex(steps, step => step is not RandomErasing) + 1);
+        RequireLast<Normalize>(line, calls, steps, Array.FindLastIndex(steps, step => step is ImageTransform) + 1);
+        return new TransformPipeline(
+            [.. steps.OfType<ImageTransform>()], steps.OfType<Normalize>().LastOrDefault() ?? Normalize.ImageNet, line, steps.OfType<RandomErasing>().LastOrDefault());
     }
+
+    /// <summary>The same steps with other constants.</summary>
+    public TransformPipeline With(Normalize other) => new(Steps, other, text, Erasing);
 
     /// <summary>The usual augmentation: parts of random area and aspect ratio, and mirror images.</summary>
     /// <param name="imageSize">Height and width of the result.</param>
@@ -52,6 +59,16 @@ public sealed class TransformPipeline(IReadOnlyList<ImageTransform> steps, Norma
         return image;
     }
 
+    /// <summary>Normalises what <see cref="Apply"/> gave and erases a part of it.</summary>
+    /// <param name="image">(H, W, 3) bytes.</param>
+    /// <param name="planes">Takes (3, H, W).</param>
+    /// <param name="random">What <see cref="Apply"/> left.</param>
+    public void Finish(Image image, Span<float> planes, ref SeededRandom random)
+    {
+        Normalize.Apply(image, planes);
+        Erasing?.Apply(planes, image.Height, image.Width, ref random);
+    }
+
     /// <summary>What the steps will read of an image of the given size.</summary>
     /// <param name="width">Its width.</param>
     /// <param name="height">Its height.</param>
@@ -60,6 +77,17 @@ public sealed class TransformPipeline(IReadOnlyList<ImageTransform> steps, Norma
         Steps.Count > 0 ? Steps[0].Need(width, height, random) : ImageNeed.All(width, height);
 
     public override string ToString() => text;
+
+    /// <summary>Steps of a kind stand at the end, from the given place on, at most once.</summary>
+    private static void RequireLast<T>(string line, IReadOnlyList<TransformCall> calls, object[] steps, int place)
+    {
+        int first = Array.FindIndex(steps, step => step is T);
+        int next = first + 1;
+        if (first < 0 || (first >= place && (next == steps.Length || steps[next] is not T)))
+            return;
+        throw TransformLine.Error(line, calls[next].Position, $"'{calls[next].Name}' follows '{calls[first].Name}'",
+            $"put '{calls[first].Name}' at the end, once");
+    }
 
     private static string Word(Interpolation interpolation) => interpolation.ToString().ToLowerInvariant();
 }

@@ -5,14 +5,15 @@ using static TorchSharp.torch;
 namespace Attention.Engine.Checkpoints;
 
 /// <summary>
-/// A file that is read at given positions, straight into a tensor's memory. A mapping would save no copy, since TorchSharp
-/// cannot make a tensor over one, and a file cut while it is mapped would end the process instead of the reading.
+/// A file whose bytes become tensors in two ways: viewed where a memory map has them, without a copy, or read straight into the
+/// memory of a tensor that is there already.
 /// </summary>
 internal sealed class ByteSource : IDisposable
 {
     private const int PartBytes = 16 << 20;
 
     private readonly SafeFileHandle handle;
+    private readonly Dictionary<ScalarType, Tensor> maps = [];
 
     private ByteSource(string path, SafeFileHandle handle)
     {
@@ -48,7 +49,7 @@ internal sealed class ByteSource : IDisposable
         {
             int count = RandomAccess.Read(handle, target, position);
             if (count == 0)
-                throw new UserError($"'{Path}' ends at byte {position}, in the middle of its data", "copy or download it again");
+                throw Cut(position);
             position += count;
             target = target[count..];
         }
@@ -62,22 +63,50 @@ internal sealed class ByteSource : IDisposable
         return bytes;
     }
 
-    /// <summary>Fills a contiguous tensor on the CPU; large ones by several threads.</summary>
-    public unsafe void ReadInto(long position, Tensor target)
+    /// <summary>
+    /// Elements of the file as a flat tensor over a private memory map: nothing is read before it is looked at, and what is
+    /// written stays in memory. The map lives as long as its tensors; null where the position is no multiple of the element's
+    /// size. A file that is cut while it is mapped ends the process, so that files that others write are better copied.
+    /// </summary>
+    public Tensor? Map(long position, long count, ScalarType type)
     {
-        long length = target.numel() * target.ElementSize;
-        if (length == 0)
+        long size = type.ElementSize();
+        if (count == 0 || position % size != 0)
+            return null;
+        if (position > Length - count * size)
+            throw Cut(Length);
+        if (!maps.TryGetValue(type, out var map))
+            maps[type] = map = from_file(System.IO.Path.GetFullPath(Path), shared: false, size: Length / size, dtype: type, device: CPU).DetachFromDisposeScope();
+        return map.narrow(0, position / size, count);
+    }
+
+    private UserError Cut(long position) => new($"'{Path}' ends at byte {position}, in the middle of its data", "copy or download it again");
+
+    /// <summary>Fills a contiguous tensor on the CPU from the file; large ones by several threads.</summary>
+    /// <param name="position">The first element, in bytes from the file's start.</param>
+    /// <param name="type">How the file keeps the elements; the tensor is of its <see cref="StoredType.Type"/>.</param>
+    /// <param name="target">Where they go.</param>
+    /// <exception cref="OverflowException">An element is beyond the tensor's type.</exception>
+    public unsafe void ReadInto(long position, StoredType type, Tensor target)
+    {
+        long count = target.numel();
+        if (count == 0)
             return;
         using var scope = NewDisposeScope();
         // A span holds at most 2 GiB: the first element's gives the address of all.
         fixed (byte* start = target.view(-1).narrow(0, 0, 1).bytes)
         {
-            var address = (nint)start;
-            int parts = checked((int)((length + PartBytes - 1) / PartBytes));
+            var (address, size) = ((nint)start, target.ElementSize);
+            long inPart = PartBytes / size;
+            int parts = checked((int)((count + inPart - 1) / inPart));
             void ReadPart(int part)
             {
-                long offset = (long)part * PartBytes;
-                Read(position + offset, new Span<byte>((byte*)address + offset, (int)Math.Min(PartBytes, length - offset)));
+                long first = part * inPart, many = Math.Min(inPart, count - first);
+                var memory = new Span<byte>((byte*)address + first * size, (int)(many * size));
+                if (type.IsPlain)
+                    Read(position + first * size, memory);
+                else
+                    type.Convert(Read(position + first * type.Bytes, (int)many * type.Bytes), memory);
             }
             if (parts == 1)
                 ReadPart(0);
@@ -92,11 +121,16 @@ internal sealed class ByteSource : IDisposable
         {
             Parallel.For(0, parts, read);
         }
-        catch (AggregateException e) when (e.InnerException is UserError error)
+        catch (AggregateException e) when (e.InnerException is UserError or OverflowException)
         {
-            throw new UserError(error.Message, error.Advice, e);
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(e.InnerException);
         }
     }
 
-    public void Dispose() => handle.Dispose();
+    public void Dispose()
+    {
+        foreach (var map in maps.Values)
+            map.Dispose();
+        handle.Dispose();
+    }
 }

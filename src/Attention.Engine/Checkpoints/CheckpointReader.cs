@@ -5,21 +5,20 @@ namespace Attention.Engine.Checkpoints;
 
 /// <summary>One tensor of a checkpoint.</summary>
 /// <param name="Name">Its key, without the prefixes of wrappers.</param>
-/// <param name="Type">Type of its elements.</param>
+/// <param name="Type">Type of its elements, as it is read.</param>
 /// <param name="Shape">Its shape.</param>
 public sealed record CheckpointEntry(string Name, ScalarType Type, long[] Shape)
 {
-    /// <summary>The type as PyTorch writes it: <c>float32</c>, <c>uint8</c>.</summary>
-    public string TypeName => Type switch
-    {
-        ScalarType.Byte => "uint8",
-        ScalarType.ComplexFloat32 => "complex64",
-        ScalarType.ComplexFloat64 => "complex128",
-        _ => Type.ToString().ToLowerInvariant(),
-    };
+    internal StoredType Stored { get; init; } = StoredType.Of(Type);
+
+    /// <summary>The type in the file as PyTorch writes it: <c>float32</c>, <c>uint8</c>, <c>float8_e4m3fn</c>.</summary>
+    public string TypeName => Stored.Name;
 
     /// <summary>Number of elements.</summary>
     public long Count => Shape.Aggregate(1L, (product, size) => product * size);
+
+    /// <summary>Bytes that its elements take in the file.</summary>
+    public long Bytes => Count * Stored.Bytes;
 }
 
 /// <summary>Where a tensor's bytes are.</summary>
@@ -27,7 +26,35 @@ public sealed record CheckpointEntry(string Name, ScalarType Type, long[] Shape)
 /// <param name="Source">The file.</param>
 /// <param name="Position">Its first element, in bytes from the file's start.</param>
 /// <param name="Strides">In elements; null where the elements lie in order.</param>
-internal sealed record StoredTensor(CheckpointEntry Entry, ByteSource Source, long Position, long[]? Strides = null);
+internal sealed record StoredTensor(CheckpointEntry Entry, ByteSource Source, long Position, long[]? Strides = null)
+{
+    /// <summary>Reads as many elements as a flat tensor of <see cref="CheckpointEntry.Type"/> holds.</summary>
+    /// <param name="start">The first of them, in elements.</param>
+    /// <param name="target">A contiguous tensor on the CPU.</param>
+    public void Read(long start, Tensor target)
+    {
+        try
+        {
+            Source.ReadInto(Position + start * Entry.Stored.Bytes, Entry.Stored, target);
+        }
+        catch (OverflowException e)
+        {
+            throw new UserError($"tensor '{Entry.Name}' of '{Source.Path}' has {Entry.TypeName} values beyond {StoredType.Of(Entry.Type).Name}, in which they are read",
+                "save it as int64", e);
+        }
+    }
+
+    /// <summary>Its elements in the order of the file, flat: a view of the mapped file where that is possible.</summary>
+    public Tensor Flat()
+    {
+        long count = Strides is null ? Entry.Count : CheckpointReader.Extent(Entry.Shape, Strides);
+        if (Entry.Stored.IsPlain && Source.Map(Position, count, Entry.Type) is { } view)
+            return view;
+        var flat = empty([count], Entry.Type);
+        Read(0, flat);
+        return flat;
+    }
+}
 
 /// <summary>
 /// A checkpoint of any format, opened: its tensors are listed at once and each is read when it is asked for, from the file
@@ -133,20 +160,15 @@ public abstract class CheckpointReader : IDisposable
     /// <summary>What is known of a tensor without reading it.</summary>
     public CheckpointEntry Entry(string name) => Locate(name).Entry;
 
-    /// <summary>Reads a tensor, with its type and strides, into memory of its own.</summary>
+    /// <summary>
+    /// A tensor with its type and strides. It views the file by a private memory map: its bytes are read when they are looked
+    /// at, and what is written to it goes to memory alone, never to the file. It stays valid when the reader is disposed.
+    /// </summary>
     public Tensor Read(string name)
     {
         var stored = Locate(name);
-        var (type, shape) = (stored.Entry.Type, stored.Entry.Shape);
-        if (stored.Strides is null)
-        {
-            var tensor = empty(shape, type);
-            stored.Source.ReadInto(stored.Position, tensor);
-            return tensor;
-        }
-        using var flat = empty([Extent(shape, stored.Strides)], type);
-        stored.Source.ReadInto(stored.Position, flat);
-        return flat.as_strided(shape, stored.Strides);
+        using var flat = stored.Flat();
+        return stored.Strides is null ? flat.view(stored.Entry.Shape) : flat.as_strided(stored.Entry.Shape, stored.Strides, flat.storage_offset());
     }
 
     /// <summary>
@@ -165,7 +187,7 @@ public abstract class CheckpointReader : IDisposable
         if (stored.Strides is not null || !target.is_contiguous())
             target.copy_(Read(name));
         else if (target.dtype == stored.Entry.Type && target.device_type == DeviceType.CPU)
-            stored.Source.ReadInto(stored.Position, target);
+            stored.Read(0, target);
         else
             Convert(stored, target.view(-1));
     }
@@ -177,7 +199,7 @@ public abstract class CheckpointReader : IDisposable
         for (long start = 0; start < count; start += ConvertedAtOnce)
         {
             using var part = buffer.narrow(0, 0, Math.Min(ConvertedAtOnce, count - start));
-            stored.Source.ReadInto(stored.Position + start * part.ElementSize, part);
+            stored.Read(start, part);
             using var place = target.narrow(0, start, part.shape[0]);
             place.copy_(part);
         }

@@ -11,13 +11,17 @@ namespace Attention.Engine.Checkpoints;
 
 /// <summary>
 /// Files of <c>torch.save</c>: zip files with a pickle and one file for each storage, and the format before PyTorch 1.6. The
-/// pickle is read as data by <see cref="Unpickler"/>: whatever goes beyond tensors, dictionaries, lists, numbers and text is
-/// named and refused, and nothing is ever run.
+/// pickle is read as data by <see cref="Unpickler"/> and nothing is ever run: arguments and configs of training programs are
+/// passed over, and whatever else goes beyond tensors, dictionaries, lists, numbers and text is named and refused.
 /// </summary>
 public sealed class PyTorchFile : CheckpointReader
 {
     /// <summary>Keys under which training programs nest a state dict, the first that is there holds: averaged weights go first, as in timm.</summary>
-    private static readonly string[] stateKeys = ["state_dict_ema", "model_ema", "ema", "state_dict", "model", "module"];
+    private static readonly string[] stateKeys =
+    [
+        "state_dict_ema", "model_ema", "ema_state_dict", "ema", "params_ema", "g_ema",
+        "state_dict", "model_state_dict", "model_state", "model", "module", "params", "network", "net", "weights", "teacher",
+    ];
 
     private const string RefusedAdvice = "nothing of it was run; where you trust it, load it in Python and save its weights alone: torch.save(model.state_dict(), FILE)";
     private const int MaxNesting = 4;
@@ -145,7 +149,7 @@ public sealed class PyTorchFile : CheckpointReader
     {
         if (root is not PickleDictionary dictionary)
             throw new UserError($"'{Path}' holds {(root is PickledTensor ? "one tensor" : "no dictionary")}, not tensors by name", "save a state dict: torch.save(model.state_dict(), FILE)");
-        var (state, path) = part is null ? Unwrap(dictionary, []) : Follow(dictionary, part);
+        var (state, path) = part is null ? Unwrap(dictionary, [], [dictionary]) : Follow(dictionary, part);
         if (!HasTensors(state) && (path.Length > 0 || dictionary.Items.Any()))
             throw new UserError($"'{Path}' has no tensors by name where they are usually; it holds {Keys(state)}", "name the part that holds them");
         Part = path.Length == 0 ? null : string.Join('.', path);
@@ -155,11 +159,12 @@ public sealed class PyTorchFile : CheckpointReader
                 Add(Stored(KeyText(key), tensor));
     }
 
-    private static (PickleDictionary State, string[] Path) Unwrap(PickleDictionary dictionary, string[] path)
+    // A state dict holds no dictionaries: where there is one with tensors, tensors beside it are such things as the best accuracy.
+    private static (PickleDictionary State, string[] Path) Unwrap(PickleDictionary dictionary, string[] path, HashSet<PickleDictionary> seen)
     {
-        if (path.Length < MaxNesting && !HasTensors(dictionary))
+        if (path.Length < MaxNesting)
             foreach (var key in stateKeys)
-                if (dictionary.Get(key) is PickleDictionary inner && Unwrap(inner, [.. path, key]) is var found && HasTensors(found.State))
+                if (dictionary.Get(key) is PickleDictionary inner && seen.Add(inner) && Unwrap(inner, [.. path, key], seen) is var found && HasTensors(found.State))
                     return found;
         return (dictionary, path);
     }
@@ -181,8 +186,8 @@ public sealed class PyTorchFile : CheckpointReader
     private static string KeyText(object key) => Convert.ToString(key, CultureInfo.InvariantCulture)!;
 
     private StoredTensor Stored(string name, PickledTensor tensor) => new(
-        new CheckpointEntry(name, tensor.Type, tensor.Shape), source,
-        positions[tensor.Storage.Key] + tensor.Offset * tensor.Type.ElementSize(), IsInOrder(tensor) ? null : tensor.Strides);
+        new CheckpointEntry(name, tensor.Type.Type, tensor.Shape) { Stored = tensor.Type }, source,
+        positions[tensor.Storage.Key] + tensor.Offset * tensor.Type.Bytes, IsInOrder(tensor) ? null : tensor.Strides);
 
     private static bool IsInOrder(PickledTensor tensor)
     {

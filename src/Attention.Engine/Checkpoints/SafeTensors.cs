@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using Attention.Engine.Runs;
 using TorchSharp;
@@ -17,12 +18,31 @@ public sealed class SafeTensors : CheckpointReader
     /// <summary>The format's own limit for the header.</summary>
     private const long MaxHeader = 100_000_000;
 
-    private static readonly (string Name, ScalarType Type)[] types =
-    [
-        ("BOOL", ScalarType.Bool), ("U8", ScalarType.Byte), ("I8", ScalarType.Int8), ("I16", ScalarType.Int16),
-        ("I32", ScalarType.Int32), ("I64", ScalarType.Int64), ("F16", ScalarType.Float16), ("BF16", ScalarType.BFloat16),
-        ("F32", ScalarType.Float32), ("F64", ScalarType.Float64), ("C64", ScalarType.ComplexFloat32),
-    ];
+    private static readonly Dictionary<string, StoredType> types = new()
+    {
+        ["BOOL"] = StoredType.Of(ScalarType.Bool),
+        ["U8"] = StoredType.Of(ScalarType.Byte),
+        ["I8"] = StoredType.Of(ScalarType.Int8),
+        ["I16"] = StoredType.Of(ScalarType.Int16),
+        ["I32"] = StoredType.Of(ScalarType.Int32),
+        ["I64"] = StoredType.Of(ScalarType.Int64),
+        ["F16"] = StoredType.Of(ScalarType.Float16),
+        ["BF16"] = StoredType.Of(ScalarType.BFloat16),
+        ["F32"] = StoredType.Of(ScalarType.Float32),
+        ["F64"] = StoredType.Of(ScalarType.Float64),
+        ["C64"] = StoredType.Of(ScalarType.ComplexFloat32),
+        ["U16"] = StoredType.UInt16,
+        ["U32"] = StoredType.UInt32,
+        ["U64"] = StoredType.UInt64,
+        ["F8_E4M3"] = StoredType.Float8E4M3,
+        ["F8_E5M2"] = StoredType.Float8E5M2,
+        ["F8_E8M0"] = StoredType.Float8E8M0,
+    };
+
+    /// <summary>Types of the format with several elements in a byte, which no tensor here holds.</summary>
+    private static readonly HashSet<string> packedTypes = ["F4", "F6_E2M3", "F6_E3M2"];
+
+    private const int MaxDimensions = 64;
 
     private readonly ByteSource source;
     private readonly long dataStart;
@@ -67,9 +87,11 @@ public sealed class SafeTensors : CheckpointReader
         JsonDocument document;
         try
         {
+            // The parser looks at names only when they are asked for.
+            _ = new UTF8Encoding(false, throwOnInvalidBytes: true).GetCharCount(json);
             document = JsonDocument.Parse(json);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or DecoderFallbackException)
         {
             throw Broken($"its header is no JSON ({e.Message})");
         }
@@ -77,6 +99,8 @@ public sealed class SafeTensors : CheckpointReader
         {
             if (document.RootElement.ValueKind != JsonValueKind.Object)
                 throw Broken("its header is no JSON object");
+            if (json[0] != '{')
+                throw Broken("its header does not begin with '{'");
             foreach (var property in document.RootElement.EnumerateObject())
             {
                 if (property.Name == "__metadata__")
@@ -92,7 +116,7 @@ public sealed class SafeTensors : CheckpointReader
             long begin = Locate(entry.Name).Position - dataStart;
             if (begin != position)
                 throw Broken($"tensor '{entry.Name}' begins at byte {begin}, {(begin < position ? "inside the one before" : "leaving a hole")} ({position} expected)");
-            position += entry.Count * entry.Type.ElementSize();
+            position += entry.Bytes;
         }
         if (position != dataLength)
             throw Broken($"its tensors end at byte {position}, its data at {dataLength}");
@@ -110,18 +134,19 @@ public sealed class SafeTensors : CheckpointReader
         try
         {
             var value = property.Value;
-            var typeName = value.GetProperty("dtype").GetString();
-            var type = types.FirstOrDefault(t => t.Name == typeName);
-            if (type.Name is null)
-                throw Broken($"tensor '{property.Name}' has unknown dtype '{typeName}'");
+            var typeName = value.GetProperty("dtype").GetString() ?? "";
+            if (!types.TryGetValue(typeName, out var type))
+                throw packedTypes.Contains(typeName)
+                    ? new UserError($"tensor '{property.Name}' of '{Path}' has dtype {typeName}, which cannot be read here", "save it as F8_E5M2 or wider")
+                    : Broken($"tensor '{property.Name}' has unknown dtype '{typeName}'");
             var shape = value.GetProperty("shape").EnumerateArray().Select(d => d.GetInt64()).ToArray();
             var offsets = value.GetProperty("data_offsets").EnumerateArray().Select(o => o.GetInt64()).ToArray();
-            if (offsets.Length != 2 || shape.Any(d => d < 0))
+            if (offsets.Length != 2 || shape.Length > MaxDimensions || shape.Any(d => d < 0))
                 throw Broken($"tensor '{property.Name}' has a wrong shape or wrong offsets");
-            long bytes = checked(shape.Aggregate(1L, (product, size) => checked(product * size)) * type.Type.ElementSize());
-            if (offsets[1] - offsets[0] != bytes || offsets[0] < 0)
-                throw Broken($"tensor '{property.Name}' of shape {ShapeText.Of(shape)} and dtype {typeName} needs {bytes} bytes, its offsets give {offsets[1] - offsets[0]}");
-            return new StoredTensor(new CheckpointEntry(property.Name, type.Type, shape), source, dataStart + offsets[0]);
+            long bytes = checked(shape.Aggregate(1L, (product, size) => checked(product * size)) * type.Bytes);
+            if (offsets[1] < offsets[0] || offsets[0] < 0 || offsets[1] - offsets[0] != bytes)
+                throw Broken($"tensor '{property.Name}' of shape {ShapeText.Of(shape)} and dtype {typeName} needs {bytes} bytes, its offsets give {offsets[0]} to {offsets[1]}");
+            return new StoredTensor(new CheckpointEntry(property.Name, type.Type, shape) { Stored = type }, source, dataStart + offsets[0]);
         }
         catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or FormatException or OverflowException)
         {
@@ -147,11 +172,10 @@ public sealed class SafeTensors : CheckpointReader
             long position = 0;
             foreach (var (name, tensor) in list)
             {
-                var type = types.FirstOrDefault(t => t.Type == tensor.dtype);
-                if (type.Name is null)
-                    throw new ArgumentException($"tensor '{name}' of {tensor.dtype} cannot be written as safetensors");
+                var type = types.FirstOrDefault(t => t.Value.IsPlain && t.Value.Type == tensor.dtype).Key
+                    ?? throw new ArgumentException($"tensor '{name}' of {tensor.dtype} cannot be written as safetensors");
                 json.WriteStartObject(name);
-                json.WriteString("dtype", type.Name);
+                json.WriteString("dtype", type);
                 json.WriteStartArray("shape");
                 foreach (long size in tensor.shape)
                     json.WriteNumberValue(size);

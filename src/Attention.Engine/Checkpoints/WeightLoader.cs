@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Attention.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -9,10 +10,17 @@ namespace Attention.Engine.Checkpoints;
 /// window or patch size or other input channels is fitted; everything else that differs is an error, found before any weight
 /// is touched.
 /// </summary>
-public static class WeightLoader
+public static partial class WeightLoader
 {
     /// <summary>Tables that models compute from their config, which older programs saved all the same.</summary>
     private static readonly string[] computed = ["relative_position_index", "relative_coords_table", "attn_mask", "position_ids", "rotary_emb.inv_freq"];
+
+    /// <summary>Learned positions of tokens (1, N, C) or of a map (1, H, W, C).</summary>
+    [GeneratedRegex(@"^(absolute_)?pos_embed(_\d+|\d+)?$|^(patch_pos|position_embeddings?)$")]
+    private static partial Regex PositionNames();
+
+    /// <summary>What a program that wraps the model may put before every name: the field that held it.</summary>
+    private static readonly string[] hostPrefixes = ["model.", "backbone.", "encoder.", "net.", "network.", "base_encoder.", "visual.", "teacher.", "student."];
 
     /// <summary>What models call their classifier.</summary>
     private static readonly string[] classifierNames = ["head", "head_dist", "fc", "classifier"];
@@ -51,6 +59,7 @@ public static class WeightLoader
         private readonly nn.Module model;
         private readonly CheckpointReader checkpoint;
         private readonly Dictionary<string, Tensor> state;
+        private readonly string hostPrefix = "";
         private readonly List<(string Name, string Published)> copies = [];
         private readonly List<(string Name, string Published, Func<Tensor, Tensor> Fit)> fits = [];
         private readonly List<AdaptedTensor> adapted = [];
@@ -62,6 +71,7 @@ public static class WeightLoader
             this.model = model;
             this.checkpoint = checkpoint;
             state = model.state_dict();
+            hostPrefix = HostPrefix();
             var found = new HashSet<string>();
             foreach (var entry in checkpoint.Entries)
                 if (Renamed(entry.Name) is not { } name)
@@ -75,7 +85,20 @@ public static class WeightLoader
             FindMissing(found);
         }
 
-        private string? Renamed(string published) => model is IPublishedNames names ? names.Rename(published) : published;
+        private string? Renamed(string published)
+        {
+            if (published.StartsWith(hostPrefix, StringComparison.Ordinal))
+                published = published[hostPrefix.Length..];
+            return model is IPublishedNames names ? names.Rename(published) : published;
+        }
+
+        // The first that lets the model know a name, where it knows none as they are.
+        private string HostPrefix()
+        {
+            bool Knows(string prefix) => checkpoint.Entries.Any(entry => entry.Name.StartsWith(prefix, StringComparison.Ordinal)
+                && (model is IPublishedNames names ? names.Rename(entry.Name[prefix.Length..]) : entry.Name[prefix.Length..]) is { } name && state.ContainsKey(name));
+            return Knows("") ? "" : hostPrefixes.FirstOrDefault(Knows) ?? "";
+        }
 
         private static bool IsComputed(string name) => computed.Any(table => name == table || name.EndsWith("." + table, StringComparison.Ordinal));
 
@@ -111,14 +134,20 @@ public static class WeightLoader
         private static (Func<Tensor, Tensor> Fit, string How)? Fitting(string name, long[] there, long[] here)
         {
             var leaf = name[(name.LastIndexOf('.') + 1)..];
-            if (there.Length != here.Length)
-                return leaf == "weight" && IsPointwise(there, here) ? (each => each.reshape(here), "reshaped") : null;
+            return leaf switch
+            {
+                "weight" when there.Length != here.Length => IsPointwise(there, here) ? (each => each.reshape(here), "reshaped") : null,
+                "weight" when here.Length == 4 && there[0] == here[0] => FittingConvolution(name, there, here),
+                "relative_position_bias_table" => Resampling(each => WeightResampling.BiasTable(each, here)),
+                "attention_biases" when here.Length == 2 && there[0] == here[0] => Resampling(each => WeightResampling.AttentionBiases(each, here[1])),
+                _ when !PositionNames().IsMatch(leaf) || there[0] != here[0] || there[^1] != here[^1] => null,
+                _ when here.Length == 3 => Resampling(each => WeightResampling.Positions(each, here[1])),
+                _ when here.Length == 4 => Resampling(each => WeightResampling.PositionMap(each, here[1], here[2])),
+                _ => null,
+            };
+
             // Tried on zeros first: the shapes alone decide whether there is a way.
-            if (leaf is "pos_embed" or "position_embedding" && here.Length == 3 && there[0] == here[0] && there[2] == here[2] && HasWay(there, each => WeightResampling.Positions(each, here[1])))
-                return (each => WeightResampling.Positions(each, here[1])!, "resampled");
-            if (leaf is "relative_position_bias_table" && HasWay(there, each => WeightResampling.BiasTable(each, here)))
-                return (each => WeightResampling.BiasTable(each, here)!, "resampled");
-            return leaf == "weight" && here.Length == 4 && there[0] == here[0] ? FittingConvolution(name, there, here) : null;
+            (Func<Tensor, Tensor>, string)? Resampling(Func<Tensor, Tensor?> way) => HasWay(there, way) ? (each => way(each)!, "resampled") : null;
         }
 
         // A linear layer and a 1x1 convolution are the same.
@@ -130,6 +159,7 @@ public static class WeightLoader
 
         private static bool HasWay(long[] shape, Func<Tensor, Tensor?> way)
         {
+            using var scope = NewDisposeScope();
             using var result = way(zeros(shape));
             return result is not null;
         }
@@ -137,7 +167,7 @@ public static class WeightLoader
         private static (Func<Tensor, Tensor> Fit, string How)? FittingConvolution(string name, long[] there, long[] here)
         {
             bool otherChannels = there[1] != here[1], otherSize = there[2] != here[2] || there[3] != here[3];
-            if (otherChannels && !(there[1] == 3 || here[1] == 1 && there[1] % 3 == 0))
+            if (otherChannels && !WeightResampling.HasWay(there[1], here[1]))
                 return null;
             if (otherSize && !name.Contains("patch_embed", StringComparison.Ordinal))
                 return null;

@@ -17,22 +17,24 @@ public static class WeightResampling
     private const int ClassTokenEntries = 3;
 
     /// <summary>
-    /// A convolution's weight (O, I, H, W) for another number of input channels: summed for one channel, else the three repeated
-    /// as often as needed and scaled so that the response keeps its size. Follows timm's adapt_input_conv.
+    /// A convolution's weight (O, I, H, W) for another number of input channels: a third of them by summing red, green and blue,
+    /// else three repeated as often as needed and scaled so that the response keeps its size. Follows timm's adapt_input_conv.
     /// </summary>
-    /// <param name="weight">Of three channels, or of a multiple of three where one is wanted.</param>
-    /// <param name="in_chans">The channels wanted.</param>
-    public static Tensor InputChannels(Tensor weight, long in_chans)
+    /// <param name="weight">Of three channels, or of three for each one wanted, as where a stem folds space into channels.</param>
+    /// <param name="channels">The channels wanted.</param>
+    public static Tensor InputChannels(Tensor weight, long channels)
     {
         using var scope = NewDisposeScope();
         var (outputs, inputs, height, width) = (weight.shape[0], weight.shape[1], weight.shape[2], weight.shape[3]);
         var values = weight.to(ScalarType.Float32);
-        if (in_chans == 1)
-            values = values.reshape(outputs, inputs / 3, 3, height, width).sum(2);
-        else
-            values = values.repeat(1, (in_chans + 2) / 3, 1, 1).narrow(1, 0, in_chans) * (3.0 / in_chans);
+        values = inputs == 3 * channels
+            ? values.reshape(outputs, channels, 3, height, width).sum(2)
+            : values.repeat(1, (channels + 2) / 3, 1, 1).narrow(1, 0, channels) * (3.0 / channels);
         return scope.MoveToOuter(values.to(weight.dtype));
     }
+
+    /// <summary>Whether <see cref="InputChannels"/> has a way from as many channels to as many.</summary>
+    public static bool HasWay(long from, long to) => from == 3 || from == 3 * to;
 
     /// <summary>
     /// A patch embedding's weight (O, I, h, w) for patches of another size, such that a resized patch gives nearly the same
@@ -45,8 +47,7 @@ public static class WeightResampling
         var (outputs, inputs, oldHeight, oldWidth) = (weight.shape[0], weight.shape[1], weight.shape[2], weight.shape[3]);
         // Row i is the i-th pixel of an old patch, resized.
         var pixels = eye(oldHeight * oldWidth).reshape(oldHeight * oldWidth, 1, oldHeight, oldWidth);
-        var resizing = nn.functional.interpolate(pixels, [height, width], mode: InterpolationMode.Bicubic, align_corners: false, antialias: true)
-            .reshape(oldHeight * oldWidth, height * width);
+        var resizing = Bicubic(pixels, height, width).reshape(oldHeight * oldWidth, height * width);
         var inverse = linalg.pinv(resizing.to(ScalarType.Float64), rtol: InverseTolerance);
         var resampled = weight.to(ScalarType.Float64).reshape(outputs * inputs, oldHeight * oldWidth).matmul(inverse.t());
         return scope.MoveToOuter(resampled.reshape(outputs, inputs, height, width).to(weight.dtype));
@@ -63,6 +64,32 @@ public static class WeightResampling
                 return PositionEmbedding.Resample(pos_embed, side, side, prefix);
         return null;
     }
+
+    /// <summary>Position embeddings (1, H, W, C) for another grid, bicubic with antialiasing; null where one of the two is not square.</summary>
+    public static Tensor? PositionMap(Tensor pos_embed, long height, long width)
+    {
+        if (pos_embed.shape[1] != pos_embed.shape[2] || height != width)
+            return null;
+        using var scope = NewDisposeScope();
+        var resized = Bicubic(pos_embed.to(ScalarType.Float32).permute(0, 3, 1, 2), height, width).permute(0, 2, 3, 1);
+        return scope.MoveToOuter(resized.contiguous().to(pos_embed.dtype));
+    }
+
+    /// <summary>
+    /// LeViT's attention biases (heads, h*h), one for each distance, for another grid, bicubic with antialiasing as in timm's
+    /// resize_rel_pos_bias_table_levit; null where one of the two is not square.
+    /// </summary>
+    public static Tensor? AttentionBiases(Tensor biases, long count)
+    {
+        if (Side(biases.shape[1]) is not { } old || Side(count) is not { } side)
+            return null;
+        using var scope = NewDisposeScope();
+        var grid = biases.to(ScalarType.Float32).reshape(1, biases.shape[0], old, old);
+        return scope.MoveToOuter(Bicubic(grid, side, side).reshape(biases.shape[0], count).to(biases.dtype));
+    }
+
+    private static Tensor Bicubic(Tensor images, long height, long width) =>
+        nn.functional.interpolate(images, [height, width], mode: InterpolationMode.Bicubic, align_corners: false, antialias: true);
 
     /// <summary>
     /// A relative-position bias table for another window: of shape (positions, heads), or (heads, rows, columns) as in

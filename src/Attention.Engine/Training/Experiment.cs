@@ -1,7 +1,7 @@
 using Attention.Data;
-using Attention.Data.Samples;
 using Attention.Engine.Checkpoints;
 using Attention.Engine.Configuration;
+using Attention.Engine.Data;
 using Attention.Engine.Diagnostics;
 using Attention.Engine.Reporting;
 using Attention.Engine.Runs;
@@ -57,9 +57,7 @@ public static class Experiment
         CheckClasses(train, modelConfig, config);
 
         manual_seed(config.seed);
-        var model = (ImageModel)ModelBuilder.Build(config.model);
-        if (checkpoints.Count == 0 && config.init is { } init)
-            Start(model, init, reporter);
+        var model = checkpoints.Count == 0 && config.init is { } init ? Initialised(config.model, init, reporter) : (ImageModel)ModelBuilder.Build(config.model);
         model.to(device);
         long parameters = model.parameters().Sum(p => p.numel());
         var adapters = Tune(config, model);
@@ -110,6 +108,17 @@ public static class Experiment
         return new ExperimentResult(run, RunSummary.Read(run.SummaryFile)!);
     }
 
+    private static ImageModel Initialised(NamedPart part, InitConfig init, IRunReporter reporter)
+    {
+        var (model, report) = ModelBuilder.Build(part, init);
+        foreach (var line in report.Describe())
+            reporter.Say(line);
+        var image = (ImageModel)model;
+        if (!init.classifier)
+            image.reset_classifier(image.num_classes);
+        return image;
+    }
+
     // A checkpoint that a crash of the machine has spoilt gives way to the one before it.
     private static void GoOn(IReadOnlyList<string> checkpoints, Trainer trainer, IRunReporter reporter)
     {
@@ -131,16 +140,18 @@ public static class Experiment
 
     private static (DataLoader Train, DataLoader Held, Normalize Normalize) Load(ExperimentConfig config, ImageModelConfig model, IRunReporter reporter, CancellationToken cancellation)
     {
-        var folder = (ImageFolderConfig)config.data;
-        var path = folder is ShapesConfig shapes ? Rendered(shapes, reporter, cancellation) : folder.path;
-        var all = new ImageFolder(Path.Combine(path, folder.train));
-        IImageDataset Kept(IImageDataset images) => folder.classes.Length > 0 ? new ClassSubset(images, folder.classes) : images;
-        var (train, held) = (Kept(all), Kept(new ImageFolder(Path.Combine(path, folder.val), all.ClassNames)));
+        var (train, held) = DatasetFactory.OpenLabelled(config.data, reporter.Say, reporter.Warn, cancellation);
+        if (config.data is ImageFolderConfig { classes: { Length: > 0 } classes })
+            (train, held) = (new ClassSubset(train, classes), new ClassSubset(held, classes));
         int size = config.data.image_size;
         var training = new LoaderOptions
         {
             BatchSize = config.train.batch_size,
             Shuffle = true,
+            Sampler = DatasetFactory.Sampler(config.data, train),
+            MaxBroken = config.data.max_broken,
+            PageLocked = config.device != "cpu" && cuda.is_available(),
+            Cancellation = cancellation,
             Last = LastBatch.Drop,
             Seed = config.seed,
             Workers = config.data.workers,
@@ -153,6 +164,9 @@ public static class Experiment
             Seed = config.seed,
             Workers = config.data.workers,
             Broken = BrokenImages.Skip,
+            MaxBroken = config.data.max_broken,
+            PageLocked = config.device != "cpu" && cuda.is_available(),
+            Cancellation = cancellation,
         };
         IImageDataset Cached(IImageDataset images) => config.data.cache == CacheKind.Memory ? new CachedImages(images) : images;
         var preparation = Prepare(config.data.transforms.train ?? $"random_resized_crop({size})|hflip", model);
@@ -172,31 +186,7 @@ public static class Experiment
         if (line.Contains("normalize", StringComparison.Ordinal))
             return parsed;
         var normalize = new Normalize([.. model.mean.Select(v => (float)v)], [.. model.std.Select(v => (float)v)]);
-        return new TransformPipeline(parsed.Steps, normalize, line);
-    }
-
-    private static string Rendered(ShapesConfig shapes, IRunReporter reporter, CancellationToken cancellation)
-    {
-        var options = new ShapesOptions { Size = shapes.image_size, TrainPerClass = shapes.train_per_class, ValPerClass = shapes.val_per_class, Seed = shapes.seed };
-        bool told = false;
-        var progress = new ImmediateProgress(state =>
-        {
-            if (!told)
-                reporter.Say($"rendering {state.Total} images of {ShapesDataset.Classes.Count} shapes into {shapes.path}");
-            told = true;
-        });
-        return ShapesDataset.Ensure(shapes.path, options, progress, cancellation);
-    }
-
-    private sealed class ImmediateProgress(Action<(int Done, int Total)> action) : IProgress<(int Done, int Total)>
-    {
-        private readonly Lock gate = new();
-
-        public void Report((int Done, int Total) value)
-        {
-            lock (gate)
-                action(value);
-        }
+        return parsed.With(normalize);
     }
 
     private static Device ChooseDevice(string name)
@@ -207,14 +197,6 @@ public static class Experiment
         if (device.type == DeviceType.CUDA && !cuda.is_available())
             throw new UserError($"device '{name}' was asked for, but libtorch finds no CUDA device", "run ./attention doctor, or train with --set device=cpu");
         return device;
-    }
-
-    private static void Start(ImageModel model, InitConfig init, IRunReporter reporter)
-    {
-        foreach (var line in WeightLoader.Load(model, init.checkpoint, init.strict, init.part).Describe())
-            reporter.Say(line);
-        if (!init.classifier)
-            model.reset_classifier(model.num_classes);
     }
 
     // What is trained of the model.

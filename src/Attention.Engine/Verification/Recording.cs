@@ -9,15 +9,16 @@ namespace Attention.Engine.Verification;
 /// </summary>
 public sealed record Recording
 {
-    public string? factory { get; init; }
-    public Dictionary<string, JsonElement> kwargs { get; init; } = [];
-    public double gain { get; init; } = 1;
-    public long parameter_count { get; init; }
+    // What may be missing is settable: the generated reader would replace the default of an init-only property by null.
+    public string? factory { get; set; }
+    public Dictionary<string, JsonElement> kwargs { get; set; } = [];
+    public double gain { get; set; } = 1;
+    public long parameter_count { get; set; }
     public required IReadOnlyList<RecordedInput> inputs { get; init; }
     public required IReadOnlyList<RecordedState> state { get; init; }
     public required IReadOnlyList<RecordedTensor> outputs { get; init; }
-    public IReadOnlyList<RecordedTensor> features { get; init; } = [];
-    public RecordedBackward? backward { get; init; }
+    public IReadOnlyList<RecordedTensor> features { get; set; } = [];
+    public RecordedBackward? backward { get; set; }
 
     /// <summary>A language model's config.json, which alone says what to build.</summary>
     public JsonElement? hf_config { get; init; }
@@ -33,14 +34,18 @@ public sealed record Recording
             throw new UserError($"there is no recording '{path}'", "check the path");
         try
         {
-            return JsonSerializer.Deserialize(File.ReadAllText(path), RecordingJson.Default.Recording)
-                ?? throw new UserError($"'{path}' is empty", "give a recording, a JSON file");
+            return JsonSerializer.Deserialize(File.ReadAllText(path), RecordingJson.Default.Recording) is { inputs.Count: > 0, state.Count: > 0, outputs.Count: > 0 } recording
+                ? recording
+                : throw new UserError($"'{path}' records no whole model: it lacks inputs, state or outputs", "give a recording that scripts/record_reference.py made");
         }
         catch (JsonException e)
         {
-            throw new UserError($"'{path}' is no recording: {e.Message}", "make one with scripts/record_reference.py", e);
+            throw new UserError($"'{path}' is no recording of a model: {Reason(e)}", "make one with scripts/record_reference.py", e);
         }
     }
+
+    private static string Reason(JsonException e) => e.Message.Split("missing required properties including: ") is [_, var names]
+        ? $"it lacks {names.TrimEnd('.')}" : e.Message.Split(" Path:")[0];
 }
 
 public sealed record RecordedInput(string name, long[] shape, string kind = "float", long high = 0);

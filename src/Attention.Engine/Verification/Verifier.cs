@@ -1,9 +1,5 @@
 using System.Globalization;
-using System.Text.Json;
-using Attention.Engine.Configuration;
-using Attention.Models;
 using Attention.Models.Language;
-using Attention.Modules;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -15,16 +11,22 @@ namespace Attention.Engine.Verification;
 /// <param name="OutputError">Largest difference of an output sample, relative to the output's largest absolute value.</param>
 /// <param name="FeatureError">The same over the intermediate features.</param>
 /// <param name="GradientError">Largest relative difference of a gradient's norm, or of a sample relative to itself or the typical element.</param>
-/// <param name="Parameters">Parameters of the model.</param>
+/// <param name="Parameters">Parameters of the model, shared ones once.</param>
 /// <param name="Problems">What is wrong, one line each; none where the model agrees.</param>
 public sealed record Verification(
     string Model, double OutputError, double FeatureError, double GradientError, long Parameters, IReadOnlyList<string> Problems)
 {
+    /// <summary>False where there was nothing to compare: no such model, or no recording of one.</summary>
+    public bool IsCompared { get; init; } = true;
+
     public bool Agrees => Problems.Count == 0;
+
+    /// <summary>The largest of the three errors.</summary>
+    public double LargestError => Math.Max(OutputError, Math.Max(FeatureError, GradientError));
 }
 
 /// <summary>Compares a model of the registry with a recording of its reference: names, shapes, outputs, features, gradients.</summary>
-public sealed class Verifier
+public sealed partial class Verifier
 {
     /// <summary>What outputs and features may differ by, relative to their largest absolute value.</summary>
     public const double OutputTolerance = 1e-4;
@@ -48,49 +50,39 @@ public sealed class Verifier
         state = model.state_dict();
     }
 
-    /// <summary>Builds the recording's model and compares it.</summary>
+    private long Parameters => model.parameters().Distinct<Tensor>(ReferenceEqualityComparer.Instance).Sum(p => p.numel());
+
+    /// <summary>Builds the recording's model and compares it. What goes wrong is a problem of the result, never an exception.</summary>
     public static Verification Run(string path)
     {
-        var recording = Recording.Load(path);
+        var name = Path.GetFileNameWithoutExtension(path);
         using var scope = NewDisposeScope();
-        var name = Name(recording, path);
-        using var model = Build(name, recording);
-        var verifier = new Verifier(recording, model);
-        if (verifier.StateAgrees())
-            verifier.Compare();
-        return new Verification(name, verifier.outputError, verifier.featureError, verifier.gradientError,
-            model.parameters().Sum(p => p.numel()), verifier.problems);
+        try
+        {
+            var recording = Recording.Load(path);
+            name = RecordedModel.Name(recording, path);
+            using var model = RecordedModel.Build(name, recording);
+            return new Verifier(recording, model).Compare(name);
+        }
+        catch (UserError error)
+        {
+            return new Verification(name, 0, 0, 0, 0, [error.Message]) { IsCompared = false };
+        }
     }
 
-    private static string Name(Recording recording, string path)
+    private Verification Compare(string name)
     {
-        var factory = recording.factory?[(recording.factory.IndexOf(':') + 1)..];
-        // A factory of many models takes the name as an argument; some authors write theirs in capitals.
-        var given = recording.kwargs.TryGetValue("name", out var name) && name.ValueKind == JsonValueKind.String ? name.GetString() : null;
-        return new[] { given, factory, factory?.ToLowerInvariant() }.FirstOrDefault(each => each is not null && ModelRegistry.Names.Contains(each))
-            ?? Path.GetFileNameWithoutExtension(path);
+        try
+        {
+            if (StateAgrees())
+                CompareValues();
+        }
+        catch (Exception failure) when (failure is not (UserError or OperationCanceledException))
+        {
+            problems.Add($"it fails: {failure.Message.Split('\n')[0]} ({failure.GetType().Name})");
+        }
+        return new Verification(name, outputError, featureError, gradientError, Parameters, problems);
     }
-
-    private static nn.Module Build(string name, Recording recording)
-    {
-        if (recording.hf_config is { } config)
-            return HuggingFaceDecoders.Create(HuggingFaceDecoders.Read(config));
-        var fields = ModelRegistry.Names.Contains(name) ? ModelRegistry.Family(name).Config(name).GetType() : null;
-        // References that take a list take one number for all as well.
-        object? Fitted(string key, object? value) => value is not object?[] && fields?.GetProperty(key)?.PropertyType.IsArray == true ? new[] { value } : value;
-        var options = recording.kwargs.Where(pair => pair.Key != "name").Select(pair => (pair.Key, Fitted(pair.Key, Plain(pair.Value)))).ToArray();
-        return ModelBuilder.Build(new NamedPart(name, options));
-    }
-
-    private static object? Plain(JsonElement value) => value.ValueKind switch
-    {
-        JsonValueKind.Number => value.TryGetInt64(out long whole) ? whole : value.GetDouble(),
-        JsonValueKind.True => true,
-        JsonValueKind.False => false,
-        JsonValueKind.String => value.GetString(),
-        JsonValueKind.Array => value.EnumerateArray().Select(Plain).ToArray(),
-        _ => null,
-    };
 
     // --- names and shapes ------------------------------------------------------------------------
 
@@ -103,9 +95,8 @@ public sealed class Verifier
         foreach (var (name, tensor) in state)
             if (expected.TryGetValue(name, out var entry) && !entry.shape.AsSpan().SequenceEqual(tensor.shape))
                 problems.Add($"'{name}' is ({Shape(tensor.shape)}), the reference has ({Shape(entry.shape)})");
-        long count = model.parameters().Distinct().Sum(p => p.numel());
-        if (problems.Count == 0 && count != recording.parameter_count)
-            problems.Add($"{count} parameters, the reference has {recording.parameter_count}");
+        if (problems.Count == 0 && Parameters != recording.parameter_count)
+            problems.Add($"{Parameters} parameters, the reference has {recording.parameter_count}");
         return problems.Count == 0;
     }
 
@@ -113,94 +104,38 @@ public sealed class Verifier
 
     // --- forward and backward --------------------------------------------------------------------
 
-    private void Compare()
+    private void CompareValues()
     {
         Fill();
         model.eval();
-        var features = new Dictionary<string, Tensor>();
-        WatchFeatures(features);
-        var inputs = recording.inputs.Select(input => input.kind == "int"
-            ? FormulaFill.IntegerInput(input.name, input.shape, input.high)
-            : FormulaFill.Input(input.name, input.shape)).ToArray();
-        var output = Call(inputs);
-
-        outputError = Difference(recording.outputs[0], output, "output");
+        var features = new FeatureWatch(model, recording.features.Select(feature => feature.name));
+        var outputs = RecordedModel.Call(model, RecordedModel.Inputs(recording));
+        if (outputs.Count != recording.outputs.Count)
+        {
+            problems.Add($"{outputs.Count} outputs, the reference has {recording.outputs.Count}");
+            return;
+        }
+        foreach (var (expected, found) in recording.outputs.Zip(outputs))
+            outputError = Math.Max(outputError, Difference(expected, found, outputs.Count == 1 ? "output" : $"output '{expected.name}'"));
+        // What a port writes as a function, such as an activation, has no module to watch.
         foreach (var feature in recording.features)
-            if (features.TryGetValue(feature.name, out var found))
+            if (features.Find(feature.name) is { } found)
                 featureError = Math.Max(featureError, Difference(feature, found, $"feature '{feature.name}'"));
-            else if (!feature.name.Contains('#') && !feature.name.EndsWith(".0", StringComparison.Ordinal))
-                problems.Add($"no module '{feature.name}' to compare a feature of");
 
         if (recording.decode is { } decoding && model is LanguageModel language)
             CompareDecoding(language, decoding);
         if (recording.backward is null)
             return;
-        using var probe = FormulaFill.Probe("grad_probe", output.shape);
-        ((output * probe).sum() / output.numel()).backward();
+        Loss(outputs).backward();
         foreach (var gradient in recording.backward.grads)
             CompareGradient(gradient);
     }
 
-    // One token at a time, then in two portions: the same logits must come out.
-    private void CompareDecoding(LanguageModel language, RecordedDecoding expected)
-    {
-        using var scope = NewDisposeScope();
-        using var _ = no_grad();
-        var input = recording.inputs[0];
-        var tokens = FormulaFill.IntegerInput(input.name, input.shape, input.high);
-        using var cache = language.CreateCache(input.shape[0]);
-        var steps = expected.steps.ToDictionary(step => step.position);
-        for (long position = 0; position < input.shape[1]; position++)
-        {
-            var logits = language.forward(tokens.narrow(1, position, 1), cache);
-            if (steps.TryGetValue(position, out var step))
-                CompareStep(step, logits, $"decoding at position {position}");
-        }
-        if (expected.greedy is { } greedy)
-            CompareGreedy(language, cache, tokens, greedy);
-
-        long half = input.shape[1] / 2;
-        cache.Clear();
-        language.forward(tokens.narrow(1, 0, half), cache).Dispose();
-        var rest = language.forward(tokens.narrow(1, half, input.shape[1] - half), cache, last_only: false);
-        foreach (var step in expected.steps.Where(step => step.position >= half))
-            CompareStep(step, rest.narrow(1, step.position - half, 1), $"prefill in two portions at position {step.position}");
-    }
-
-    private void CompareStep(RecordedStep expected, Tensor logits, string what) => outputError = Math.Max(outputError, Difference(
-        new RecordedTensor(what, expected.shape, 0, expected.max_abs, expected.indices, expected.samples, expected.noise), logits.squeeze(1), what));
-
-    private void CompareGreedy(LanguageModel language, DecodingCache cache, Tensor tokens, RecordedGreedy greedy)
-    {
-        var next = language.forward(tokens.narrow(1, tokens.shape[1] - 1, 1), Rewound(language, cache, tokens)).argmax(-1);
-        for (int i = 0; i < greedy.tokens[0].Length; i++)
-        {
-            for (int row = 0; row < greedy.tokens.Length; row++)
-                if (next[row, 0].item<long>() != greedy.tokens[row][i])
-                {
-                    problems.Add($"greedy token {i} of row {row} is {next[row, 0].item<long>()}, the reference has {greedy.tokens[row][i]}");
-                    return;
-                }
-            if (i + 1 < greedy.tokens[0].Length)
-                next = language.forward(next, cache).argmax(-1);
-        }
-    }
-
-    // The cache with all but the last token.
-    private static DecodingCache Rewound(LanguageModel language, DecodingCache cache, Tensor tokens)
-    {
-        cache.Clear();
-        language.forward(tokens.narrow(1, 0, tokens.shape[1] - 1), cache).Dispose();
-        return cache;
-    }
-
-    private Tensor Call(Tensor[] inputs) => (model, inputs.Length) switch
-    {
-        (nn.Module<Tensor, Tensor> one, 1) => one.call(inputs[0]),
-        (nn.Module<Tensor, Tensor, Tensor> two, 2) => two.call(inputs[0], inputs[1]),
-        (nn.Module<Tensor, Tensor, Tensor, Tensor> three, 3) => three.call(inputs[0], inputs[1], inputs[2]),
-        _ => throw new UserError($"the recording has {inputs.Length} inputs, the model takes another number", "verify compares models of up to three tensors that give one"),
-    };
+    private static Tensor Loss(IReadOnlyList<Tensor> outputs) => outputs
+        .Select((output, i) => (output, probe: i == 0 ? "grad_probe" : $"grad_probe.{i}"))
+        .Where(each => each.output.requires_grad)
+        .Select(each => (each.output * FormulaFill.Probe(each.probe, each.output.shape)).sum() / each.output.numel())
+        .Aggregate((sum, term) => sum + term);
 
     private void Fill()
     {
@@ -212,44 +147,6 @@ public sealed class Verifier
             using var values = FormulaFill.Parameter(entry.alias_of ?? entry.name, entry.shape, entry.fill, entry.gain ?? recording.gain);
             state[entry.name].copy_(values);
         }
-    }
-
-    private void WatchFeatures(Dictionary<string, Tensor> features)
-    {
-        var wanted = recording.features.Select(feature => feature.name).ToHashSet();
-        var known = model.named_modules().Select(pair => pair.name).ToHashSet();
-        foreach (var (name, module) in model.named_modules())
-        {
-            if (module is nn.Module<Tensor[], Tensor[]> parts)
-                parts.register_forward_hook((_, _, results) =>
-                {
-                    for (int i = 0; i < results.Length; i++)
-                        if (wanted.Contains($"{name}.{i}"))
-                            features[$"{name}.{i}"] = results[i].detach().DetachFromDisposeScope();
-                    return results;
-                });
-            // A list of blocks stands for its last one; the first of several results for the only one.
-            var names = wanted.Where(w => w == name || w == $"{name}.0" && !known.Contains(w)
-                || name.StartsWith(w + ".", StringComparison.Ordinal) && IsLastOfList(w, name)).ToArray();
-            if (names.Length == 0)
-                continue;
-            Tensor Keep(Tensor result)
-            {
-                foreach (var each in names)
-                    features[each] = result.detach().DetachFromDisposeScope();
-                return result;
-            }
-            if (module is nn.Module<Tensor, Tensor> part)
-                part.register_forward_hook((_, _, result) => Keep(result));
-            else if (module is nn.Module<Tensor, Tensor, Tensor> pair)
-                pair.register_forward_hook((_, _, _, result) => Keep(result));
-        }
-    }
-
-    private bool IsLastOfList(string list, string child)
-    {
-        var module = model.named_modules().FirstOrDefault(m => m.name == list).module;
-        return module is not null and not nn.Module<Tensor, Tensor> && module.named_children().LastOrDefault() is { module: not null } last && $"{list}.{last.name}" == child;
     }
 
     private double Difference(RecordedTensor expected, Tensor found, string what)
@@ -271,9 +168,14 @@ public sealed class Verifier
 
     private void CompareGradient(RecordedGradient expected)
     {
-        if (!state.TryGetValue(expected.name, out var parameter))
+        if (!state.TryGetValue(expected.name, out var tensor))
             return;
-        using var gradient = ((Parameter)parameter).grad;
+        if (tensor is not Parameter parameter)
+        {
+            problems.Add($"'{expected.name}' is no parameter, in the reference a gradient reaches it");
+            return;
+        }
+        using var gradient = parameter.grad;
         if (expected.l2 is not { } norm || expected.zero)
         {
             if (expected.l2 is null && gradient is not null && gradient.abs().max().item<float>() != 0)

@@ -20,6 +20,7 @@ public static class AttentionModules
         Register("focal_modulation", new FocalModulationConfig());
         Register("global_context", new GlobalContextAttentionConfig());
         Register("single_head", new SingleHeadAttentionConfig());
+        Register("large_kernel", new LargeKernelAttentionConfig());
         Register("gated_positional", new GatedPositionalAttentionConfig());
         Register("channel_group", new ChannelGroupAttentionConfig());
         Register("cross_covariance", new CrossCovarianceAttentionConfig());

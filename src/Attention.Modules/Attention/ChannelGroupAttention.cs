@@ -19,9 +19,9 @@ public sealed record ChannelGroupAttentionConfig : MultiHeadConfig
 }
 
 /// <summary>
-/// Channels attend to channels of their group (head), each of them a token as long as the map: linear in its positions. (B, H, W, C) to the same,
-/// or (B, N, C) to the same; parameter names as in timm's davit.py. Ding et al., DaViT: Dual Attention Vision Transformers,
-/// 2022 (arXiv:2204.03645).
+/// Channels attend to channels of their group (head), each of them a token as long as the map: linear in its positions.
+/// (B, H, W, C) to the same, or (B, N, C) to the same; parameter names as in timm's davit.py. Ding et al., DaViT: Dual
+/// Attention Vision Transformers, 2022 (arXiv:2204.03645).
 /// </summary>
 public sealed class ChannelGroupAttention : Block
 {

@@ -98,8 +98,8 @@ public sealed class GatedPositionalAttention : Block
     private static Tensor Offsets(long height, long width)
     {
         using var scope = NewDisposeScope();
-        var row = arange(height, ScalarType.Float32).repeat_interleave(width);
-        var column = arange(width, ScalarType.Float32).repeat(height);
+        var row = arange(height, ScalarType.Float32).unsqueeze(1).expand(height, width).reshape(-1);
+        var column = arange(width, ScalarType.Float32).unsqueeze(0).expand(height, width).reshape(-1);
         var down = row.unsqueeze(0) - row.unsqueeze(1);
         var right = column.unsqueeze(0) - column.unsqueeze(1);
         return scope.MoveToOuter(stack([right, down, right * right + down * down], -1));

@@ -23,7 +23,7 @@ public static class ScaledDotProduct
         var scores = matmul(q * factor, k.transpose(-2, -1));
         if (bias is not null)
             scores = scores + bias;
-        var weights = scores.softmax(-1);
+        var weights = AttentionWatch.Seen(scores.softmax(-1));
         if (dropout > 0)
             weights = nn.functional.dropout(weights, dropout, training: true);
         return scope.MoveToOuter(matmul(weights, v));

@@ -1,3 +1,4 @@
+using Attention.Torch;
 using Attention.Torch.Native;
 
 namespace TorchSharp;
@@ -62,12 +63,14 @@ public static partial class torch
             public static Tensor constant_(Tensor tensor, Scalar val) => InPlace("fill_.Scalar", tensor, val);
             public static Tensor ones_(Tensor tensor) => InPlace("fill_.Scalar", tensor, 1);
             public static Tensor zeros_(Tensor tensor) => InPlace("zero_", tensor);
-            public static Tensor uniform_(Tensor tensor, double low = 0, double high = 1, Generator? generator = null) => InPlace("uniform_", tensor, low, high, generator);
-            public static Tensor normal_(Tensor tensor, double mean = 0, double std = 1, Generator? generator = null) => InPlace("normal_", tensor, mean, std, generator);
+            public static Tensor uniform_(Tensor tensor, double low = 0, double high = 1, Generator? generator = null) => RandomInit.IsSkipped ? tensor : InPlace("uniform_", tensor, low, high, generator);
+            public static Tensor normal_(Tensor tensor, double mean = 0, double std = 1, Generator? generator = null) => RandomInit.IsSkipped ? tensor : InPlace("normal_", tensor, mean, std, generator);
 
             /// <summary>A normal distribution of which all outside <paramref name="a"/> to <paramref name="b"/> is cut off.</summary>
             public static Tensor trunc_normal_(Tensor tensor, double mean = 0, double std = 1, double a = -2, double b = 2, Generator? generator = null)
             {
+                if (RandomInit.IsSkipped)
+                    return tensor;
                 // A uniform draw between the cumulative probabilities of the ends, sent back through the error function.
                 double low = 2 * Cumulative((a - mean) / std) - 1;
                 double high = 2 * Cumulative((b - mean) / std) - 1;
@@ -135,7 +138,7 @@ public static partial class torch
             {
                 if (tensor.ndim < 2)
                     throw new ArgumentException($"orthogonal_ takes a tensor of two or more dimensions, not of {tensor.ndim}");
-                if (tensor.numel() == 0)
+                if (tensor.numel() == 0 || RandomInit.IsSkipped)
                     return tensor;
                 using var modes = no_grad();
                 using var scope = NewDisposeScope();

@@ -321,7 +321,7 @@ bool read_png(png_structp png, png_infop info, bool labels, png_bytep* rows, uin
       if (bits < 8) png_set_expand_gray_1_2_4_to_8(png);
       png_set_gray_to_rgb(png);
     }
-    if (type & PNG_COLOR_MASK_ALPHA) png_set_strip_alpha(png);
+    png_set_strip_alpha(png);  // a palette may bring some as well
   }
   png_set_interlace_handling(png);
   png_read_update_info(png, info);

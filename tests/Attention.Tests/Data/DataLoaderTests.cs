@@ -107,7 +107,7 @@ public class DataLoaderTests
         var batches = Run(new Numbered(12, broken: [1, 4, 5, 6, 7, 11]), options, 0, "");
         Assert.Equal([[0, 2, 3], [8, 9, 10]], batches.Select(b => b.Indices));
         Assert.Equal([8 % 3, 9 % 3, 10 % 3], batches[1].Labels);
-        Assert.All(batches, b => Assert.All(b.Indices.Select((index, i) => (index, i)), p => Assert.Equal(Value(p.index), b.Pixels[p.i * 48])));
+        Assert.All(batches, b => Assert.All(b.Indices.Select((index, i) => (index, i)), p => Assert.Equal(Value(p.index), b.Pixels[p.i * 48], 1e-6f)));
     }
 
     [Fact]
@@ -224,6 +224,36 @@ public class DataLoaderTests
     }
 
     private sealed record Seen(int[] Indices, long[] Labels, float[] Pixels);
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(2)]
+    public void A_loader_stops_when_its_options_say_so(int workers)
+    {
+        using var stop = new CancellationTokenSource();
+        using var loader = new DataLoader(new Numbered(100), TransformPipeline.Parse(""), new LoaderOptions { BatchSize = 5, Workers = workers, Cancellation = stop.Token });
+        int batches = 0;
+        Assert.Throws<OperationCanceledException>(() =>
+        {
+            foreach (var batch in loader.Epoch(0))
+                using (batch)
+                    if (++batches == 3)
+                        stop.Cancel();
+        });
+        Assert.Equal(3, batches);
+    }
+
+    [SkippableFact]
+    public void Page_locked_batches_hold_the_same()
+    {
+        Skip.IfNot(TorchSharp.torch.cuda.is_available(), "needs a CUDA device");
+        var options = new LoaderOptions { BatchSize = 8, Shuffle = true, Workers = 2 };
+        using var loader = new DataLoader(new Numbered(40), TransformPipeline.Parse(""), options with { PageLocked = true });
+        foreach (var (plain, locked) in Collect(new DataLoader(new Numbered(40), TransformPipeline.Parse(""), options).Epoch(0)).Zip(Collect(loader.Epoch(0))))
+            Assert.Equal(plain.Pixels, locked.Pixels);
+        using var batch = loader.Epoch(1).First();
+        Assert.True(batch.images.is_pinned());
+    }
 
     private static List<Seen> Run(IImageDataset images, LoaderOptions options, int epoch = 0, string transforms = "pad_crop(4, 1)|hflip") =>
         Collect(new DataLoader(images, TransformPipeline.Parse(transforms), options).Epoch(epoch));

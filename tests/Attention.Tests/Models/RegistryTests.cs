@@ -52,7 +52,7 @@ public class RegistryTests
         ["biformer_tiny"] = config => Small((BiFormerConfig)config),
         ["biformer_stl"] = config => Small((BiFormerConfig)config),
         ["crossvit_9_240"] = config => Small((CrossVitConfig)config),
-        ["crossvit_15_dagger_408"] = config => Small((CrossVitConfig)config) with { global_pool = "avg", depth = [[1, 2, 1]] },
+        ["crossvit_15_dagger_408"] = config => Small((CrossVitConfig)config) with { depth = [[1, 2, 1]] },
         ["convit_tiny"] = config => (ConVitConfig)config with { img_size = 64, embed_dim = 12, num_heads = 2, depth = 3, local_up_to_layer = 2, num_classes = 5 },
         ["tnt_s_patch16_224"] = config => Small((TntConfig)config),
         ["tnt_s_legacy_patch16_224"] = config => Small((TntConfig)config),
@@ -62,6 +62,8 @@ public class RegistryTests
         ["xcit_nano_12_p16_224"] = config => Small((XcitConfig)config),
         ["xcit_tiny_12_p8_224"] = config => Small((XcitConfig)config),
         ["visformer_tiny"] = config => (VisformerConfig)config with { img_size = 64, init_channels = 8, embed_dim = 16, depth = [1, 1, 1], num_heads = 2, num_classes = 5 },
+        ["nest_tiny"] = config => Small((NestConfig)config),
+        ["nest_tiny_jx"] = config => Small((NestConfig)config),
         ["poolformer_s12"] = config => Small((MetaFormerConfig)config),
         ["poolformerv2_s12"] = config => Small((MetaFormerConfig)config),
         ["convformer_s18"] = config => Small((MetaFormerConfig)config),
@@ -96,9 +98,10 @@ public class RegistryTests
         ["focalnet_tiny_srf"] = config => (FocalNetConfig)config with { img_size = 64, embed_dim = 8, depths = [1, 1, 1, 1], num_classes = 5 },
         ["focalnet_huge_fl4"] = config => (FocalNetConfig)config with { img_size = 64, embed_dim = 8, depths = [1, 1, 1, 1], num_classes = 5 },
         ["gcvit_xxtiny"] = config => (GcVitConfig)config with { img_size = 64, embed_dim = 8, depths = [2, 2, 2, 2], num_heads = [1, 2, 2, 2], num_classes = 5 },
+        ["van_b0"] = config => (VanConfig)config with { img_size = 64, embed_dims = [8, 12, 16, 24], depths = [1, 1, 2, 1], num_classes = 5 },
         ["shvit_s1"] = config => (ShVitConfig)config with
         {
-            img_size = 64,
+            img_size = 128,
             embed_dim = [16, 20, 24],
             partial_dim = [8, 8, 8],
             qk_dim = [4, 4, 4],
@@ -144,6 +147,9 @@ public class RegistryTests
 
     private static TransNeXtConfig Small(TransNeXtConfig config) =>
         config with { img_size = 64, depths = [1, 2, 1, 1], embed_dims = [8, 12, 16, 24], num_heads = [1, 2, 2, 2], mlp_ratios = [2, 2, 2, 2], num_classes = 5 };
+
+    private static NestConfig Small(NestConfig config) =>
+        config with { img_size = 64, embed_dims = [8, 12, 24], depths = [1, 1, 1], num_heads = [1, 2, 2], num_classes = 5 };
 
     private static MetaFormerConfig Small(MetaFormerConfig config) =>
         config with { img_size = 64, depths = [1, 1, 1, 1], dims = [8, 12, 16, 24], num_classes = 5 };
@@ -257,8 +263,16 @@ public class RegistryTests
         // CrossViT brings images to its own size first.
         if (model is not CrossVit)
             foreach (var (map, info) in maps.Zip(model.feature_info))
-                Assert.Equal(new long[] { 1, info.Channels, 96 / info.Stride, 160 / info.Stride }, map.shape);
+                AssertMap(info, 96, 160, map);
         Assert.Equal(new long[] { 1, 5 }, model.call(zeros(1, 3, 96, 160)).shape);
+    }
+
+    // Of what a stride leaves over, patches take nothing, and convolutions with padding one more.
+    private static void AssertMap(FeatureInfo info, int height, int width, Tensor map)
+    {
+        Assert.Equal(new long[] { 1, info.Channels }, map.shape[..2]);
+        Assert.InRange(map.shape[2], height / info.Stride, (height + info.Stride - 1) / info.Stride);
+        Assert.InRange(map.shape[3], width / info.Stride, (width + info.Stride - 1) / info.Stride);
     }
 
     [Theory]
@@ -297,8 +311,7 @@ public class RegistryTests
             Assert.Equal(new long[] { 1, config.num_classes > 0 ? config.num_classes : model.num_features }, model.call(input).shape);
             int last = model.feature_info.Count - 1;
             var map = model.forward_intermediates(input, [last])[0];
-            var (channels, stride) = (model.feature_info[last].Channels, model.feature_info[last].Stride);
-            Assert.Equal(new long[] { 1, channels, config.img_size / stride, config.img_size / stride }, map.shape);
+            AssertMap(model.feature_info[last], config.img_size, config.img_size, map);
 
             var names = model.named_parameters().Select(p => p.name).ToArray();
             Assert.Subset(names.ToHashSet(), model.no_weight_decay.ToHashSet());

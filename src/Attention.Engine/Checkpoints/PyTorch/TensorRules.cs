@@ -25,25 +25,33 @@ internal sealed class TensorRules(bool legacy) : IPickleRules
         ["UntypedStorage"] = ScalarType.Byte,
     };
 
-    private static readonly Dictionary<string, ScalarType> types = new()
+    private static readonly Dictionary<string, StoredType> types = new()
     {
-        ["float32"] = ScalarType.Float32,
-        ["float64"] = ScalarType.Float64,
-        ["float16"] = ScalarType.Float16,
-        ["bfloat16"] = ScalarType.BFloat16,
-        ["int64"] = ScalarType.Int64,
-        ["int32"] = ScalarType.Int32,
-        ["int16"] = ScalarType.Int16,
-        ["int8"] = ScalarType.Int8,
-        ["uint8"] = ScalarType.Byte,
-        ["bool"] = ScalarType.Bool,
-        ["complex64"] = ScalarType.ComplexFloat32,
-        ["complex128"] = ScalarType.ComplexFloat64,
+        ["float32"] = StoredType.Of(ScalarType.Float32),
+        ["float64"] = StoredType.Of(ScalarType.Float64),
+        ["float16"] = StoredType.Of(ScalarType.Float16),
+        ["bfloat16"] = StoredType.Of(ScalarType.BFloat16),
+        ["int64"] = StoredType.Of(ScalarType.Int64),
+        ["int32"] = StoredType.Of(ScalarType.Int32),
+        ["int16"] = StoredType.Of(ScalarType.Int16),
+        ["int8"] = StoredType.Of(ScalarType.Int8),
+        ["uint8"] = StoredType.Of(ScalarType.Byte),
+        ["bool"] = StoredType.Of(ScalarType.Bool),
+        ["complex64"] = StoredType.Of(ScalarType.ComplexFloat32),
+        ["complex128"] = StoredType.Of(ScalarType.ComplexFloat64),
+        ["uint16"] = StoredType.UInt16,
+        ["uint32"] = StoredType.UInt32,
+        ["uint64"] = StoredType.UInt64,
+        ["float8_e4m3fn"] = StoredType.Float8E4M3,
+        ["float8_e5m2"] = StoredType.Float8E5M2,
+        ["float8_e8m0fnu"] = StoredType.Float8E8M0,
     };
 
     private static readonly HashSet<string> callable =
     [
-        "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3", "torch._utils._rebuild_parameter",
+        "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3",
+        "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state", "torch._tensor._rebuild_from_type_v2",
+        "torch.Tensor", "torch.nn.parameter.Parameter", "torch.nn.parameter.Buffer",
         "collections.OrderedDict", "torch.Size", "torch.device", "_codecs.encode",
     ];
 
@@ -52,8 +60,7 @@ internal sealed class TensorRules(bool legacy) : IPickleRules
     /// <summary>The storages that the pickle spoke of, by key.</summary>
     public IReadOnlyDictionary<string, PickledStorage> Storages => storages;
 
-    public bool Allows(PickleGlobal name) =>
-        callable.Contains(name.ToString()) || StorageType(name) is not null || name.Module == "torch" && types.ContainsKey(name.Name);
+    public bool Allows(PickleGlobal name) => name.IsInert || callable.Contains(name.ToString()) || StorageType(name) is not null || name.Module == "torch" && types.ContainsKey(name.Name);
 
     private static ScalarType? StorageType(object? value) =>
         value is PickleGlobal { Module: "torch" or "torch.storage" or "torch.cuda" } name && storageTypes.TryGetValue(name.Name, out var type) ? type : null;
@@ -67,12 +74,15 @@ internal sealed class TensorRules(bool legacy) : IPickleRules
         "_codecs.encode" when arguments is [string text, "latin1" or "latin-1"] => Encoding.Latin1.GetBytes(text),
         // (storage, offset, size, stride), with requires_grad, backward hooks and metadata in version 2.
         "torch._utils._rebuild_tensor" when arguments is [PickledStorage storage, var offset, var size, var stride] =>
-            Tensor(storage, storage.Type, offset, size, stride),
+            Tensor(storage, StoredType.Of(storage.Type), offset, size, stride),
         "torch._utils._rebuild_tensor_v2" when arguments is [PickledStorage storage, var offset, var size, var stride, bool, PickleDictionary or null, .. var metadata] && IsPlain(metadata) =>
-            Tensor(storage, storage.Type, offset, size, stride),
+            Tensor(storage, StoredType.Of(storage.Type), offset, size, stride),
         "torch._utils._rebuild_tensor_v3" when arguments is [PickledStorage storage, var offset, var size, var stride, bool, PickleDictionary or null, PickleGlobal { Module: "torch" } type, .. var metadata] && IsPlain(metadata) =>
             Tensor(storage, types.TryGetValue(type.Name, out var known) ? known : throw Wrong(name), offset, size, stride),
         "torch._utils._rebuild_parameter" when arguments is [PickledTensor tensor, bool, PickleDictionary or null] => tensor,
+        "torch._utils._rebuild_parameter_with_state" when arguments is [PickledTensor tensor, bool, PickleDictionary or null, _] => tensor,
+        // (function, type, its arguments, state): a tensor with attributes of Python.
+        "torch._tensor._rebuild_from_type_v2" when arguments is [PickleGlobal function, PickleGlobal { Name: "Tensor" or "Parameter" or "Buffer" }, object?[] inner, _] && function != name => Call(function, inner),
         _ => throw Wrong(name),
     };
 
@@ -92,7 +102,7 @@ internal sealed class TensorRules(bool legacy) : IPickleRules
         return dictionary;
     }
 
-    private static PickledTensor Tensor(PickledStorage storage, ScalarType type, object? offset, object? size, object? stride)
+    private static PickledTensor Tensor(PickledStorage storage, StoredType type, object? offset, object? size, object? stride)
     {
         if (offset is not long first || Numbers(size) is not { } shape || Numbers(stride) is not { } strides || shape.Length != strides.Length || first < 0)
             throw new PickleException("its pickle has a tensor without a proper size and stride");
@@ -100,8 +110,8 @@ internal sealed class TensorRules(bool legacy) : IPickleRules
         try
         {
             // The product bounds what as_strided of a small storage claims to hold.
-            _ = checked(shape.Aggregate(1L, (product, each) => checked(product * each)) * type.ElementSize());
-            if (checked((first + CheckpointReader.Extent(shape, strides)) * type.ElementSize()) > bytes)
+            _ = checked(shape.Aggregate(1L, (product, each) => checked(product * each)) * type.Bytes);
+            if (checked((first + CheckpointReader.Extent(shape, strides)) * type.Bytes) > bytes)
                 throw new PickleException($"its pickle has a tensor of shape {ShapeText.Of(shape)} and strides {ShapeText.Of(strides)} that reaches beyond its storage of {bytes} bytes");
         }
         catch (OverflowException)

@@ -29,7 +29,7 @@ internal sealed class PickleException(string message, bool refused = false) : Ex
 
 /// <summary>
 /// Reads Python's pickles of protocols 2 to 5 as data: numbers, strings, bytes, lists, tuples, dictionaries, and the names and
-/// calls that <see cref="IPickleRules"/> allows. It is a loop over instructions with a stack of its own, so that nesting costs
+/// calls that <see cref="IPickleRules"/> allows. Objects of <see cref="InertNames"/> are passed over, everything else is refused. It is a loop over instructions with a stack of its own, so that nesting costs
 /// no stack of the program's; its limits bound time and memory for any input.
 /// Format: Python's Lib/pickletools.py.
 /// </summary>
@@ -121,10 +121,12 @@ internal sealed class Unpickler(Stream input, IPickleRules rules)
             case (byte)'Q': Push(rules.Persistent(Pop())); break;
             case (byte)'i': throw Refused($"an object of {Line()}.{Line()}");
             case (byte)'o': throw Refused("an object (OBJ)");
-            case 0x81 or 0x92: throw Refused($"an object of {NewObjectClass(instruction)}");
+            case 0x81 or 0x92: Push(NewObject(instruction)); break;
             case 0x82 or 0x83 or 0x84: throw Refused("a registered extension (EXT)");
-            case 0x8f or 0x90 or 0x91: throw Refused("a set");
-            case 0x96: throw Refused("a bytearray");
+            case 0x8f: Push(new PickledObject("set")); break;
+            case 0x90: AddToSet(PopToMark()); break;
+            case 0x91: PopToMark(); Push(new PickledObject("frozenset")); break;
+            case 0x96: Push(Bytes(BinaryPrimitives.ReadUInt64LittleEndian(Bytes(8)))); break;
             case 0x97 or 0x98: throw Refused("a buffer outside the pickle");
             case (byte)'P' or (byte)'p' or (byte)'g' or (byte)'I' or (byte)'L' or (byte)'F' or (byte)'S' or (byte)'V':
                 throw Refused($"protocol 0 (instruction '{(char)instruction}')");
@@ -249,9 +251,16 @@ internal sealed class Unpickler(Stream input, IPickleRules rules)
 
     private void Append(object?[] values)
     {
-        if (Peek() is not List<object?> list)
+        if (Peek() is List<object?> list)
+            list.AddRange(values);
+        else if (Peek() is not PickledObject)
             throw new PickleException("its pickle appends to what is no list");
-        list.AddRange(values);
+    }
+
+    private void AddToSet(object?[] values)
+    {
+        if (Peek() is not PickledObject)
+            throw new PickleException($"its pickle adds {values.Length} values to what is no set");
     }
 
     private void BuildDictionary()
@@ -263,12 +272,14 @@ internal sealed class Unpickler(Stream input, IPickleRules rules)
 
     private void SetItems(object?[] pairs)
     {
-        if (Peek() is not PickleDictionary dictionary)
-            throw new PickleException("its pickle sets a key of what is no dictionary");
         if (pairs.Length % 2 != 0)
             throw new PickleException("its pickle has a key without a value");
+        if (Peek() is PickledObject)
+            return;
+        if (Peek() is not PickleDictionary dictionary)
+            throw new PickleException("its pickle sets a key of what is no dictionary");
         for (int i = 0; i < pairs.Length; i += 2)
-            dictionary.Set(pairs[i] is string or long or double or bool or BigInteger or byte[] or object[]? pairs[i]!
+            dictionary.Set(pairs[i] is string or long or double or bool or BigInteger or byte[] or object[] or PickleGlobal or PickledObject ? pairs[i]!
                 : throw new PickleException("its pickle has a key that cannot be one"), pairs[i + 1]);
     }
 
@@ -291,30 +302,38 @@ internal sealed class Unpickler(Stream input, IPickleRules rules)
     {
         if (Pop() is not object?[] arguments)
             throw new PickleException("its pickle calls with what are no arguments");
-        var callee = Pop();
-        Push(callee is PickleGlobal name ? rules.Call(name, arguments) : throw Refused($"a call of {Describe(callee)}"));
+        Push(Pop() switch
+        {
+            PickleGlobal { IsInert: true } name => new PickledObject(name.ToString()),
+            PickleGlobal name => rules.Call(name, arguments),
+            var callee => throw Refused($"a call of {Describe(callee)}"),
+        });
     }
 
-    // The one state that a state dict carries is PyTorch's _metadata, versions of modules, which nothing here needs.
+    // Beside the objects that are passed over, the one state is the _metadata of a state dict, versions of modules, which nothing
+    // here needs.
     private void Build()
     {
         var state = Pop();
         var target = Peek();
-        if (target is not PickleDictionary || state is not PickleDictionary)
+        if (target is not PickledObject && (target is not PickleDictionary || state is not PickleDictionary))
             throw Refused($"the state of {Describe(target)}");
     }
 
-    private string NewObjectClass(byte instruction)
+    // class.__new__(class, ...): by NEWOBJ with a tuple, by NEWOBJ_EX with a dictionary after it.
+    private PickledObject NewObject(byte instruction)
     {
         if (instruction == 0x92)
             Pop();
         Pop();
-        return Describe(Pop());
+        var type = Pop();
+        return type is PickleGlobal { IsInert: true } ? new PickledObject(type.ToString()!) : throw Refused($"an object of {Describe(type)}");
     }
 
     private static string Describe(object? value) => value switch
     {
         PickleGlobal name => name.ToString(),
+        PickledObject => $"an object of {value}",
         PickledTensor => "a tensor",
         PickleDictionary => "a dictionary",
         null => "None",

@@ -90,10 +90,12 @@ public sealed class PyTorchFileTests : IDisposable
     }
 
     [Fact]
-    public void A_namespace_is_refused_by_name()
+    public void Arguments_beside_the_weights_are_passed_over()
     {
-        var error = Assert.Throws<UserError>(() => CheckpointReader.Open(CheckpointFiles.Of("namespace.pth")));
-        Assert.Contains("argparse.Namespace", error.Message);
+        using var file = CheckpointReader.Open(CheckpointFiles.Of("namespace.pth"));
+        Assert.Equal("model", file.Part);
+        Assert.Equal(["args"], file.OtherParts);
+        Assert.Equal([2, 3], file.Entry("0.weight").Shape);
     }
 
     [Fact]
@@ -144,8 +146,17 @@ public sealed class PyTorchFileTests : IDisposable
         CheckpointFiles.RunPython(Path.Combine(CheckpointFiles.Folder, "..", "make_files.py"), folder.Path);
         foreach (var name in (string[])["types-zip.pth", "types-legacy.pth", "views-zip.pth", "views-legacy.pth", "nested.pth", "protocol4.pth"])
             CheckpointFiles.ReadAll(folder.File(name));
+        foreach (var name in (string[])["namespace.pth", "numpy-scalar.pth"])
+            CheckpointFiles.ReadAll(folder.File(name));
+        foreach (int protocol in (int[])[2, 3, 4, 5])
+        {
+            using var training = CheckpointReader.Open(folder.File($"training-{protocol}.pth"));
+            Assert.Equal("state_dict", training.Part);
+            Assert.Contains("args", training.OtherParts);
+            Assert.Equal(8, training.Entries.Count());
+            AssertSame(CheckpointFiles.Values(ScalarType.Float32, 3), training.Read("attributed"));
+        }
         foreach (var (name, expected) in ((string, string)[])[
-                     ("namespace.pth", "argparse.Namespace"), ("numpy-scalar.pth", "numpy.core.multiarray.scalar"),
                      ("module.pth", "torch.nn.modules.linear.Linear"), ("tensor.pth", "one tensor"), ("script.pt", "TorchScript")])
             Assert.Contains(expected, Assert.Throws<UserError>(() => CheckpointReader.Open(folder.File(name))).Message);
     }

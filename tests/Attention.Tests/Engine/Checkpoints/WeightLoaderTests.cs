@@ -141,6 +141,33 @@ public sealed class WeightLoaderTests : IDisposable
         Assert.Equal(2, WeightLoader.Load(model, path).Ignored.Count);
     }
 
+    [Fact]
+    public void The_field_of_a_program_that_held_the_model_falls_away()
+    {
+        var path = Saved(config, state =>
+        {
+            foreach (var (name, tensor) in state.ToArray())
+            {
+                state.Remove(name);
+                state["backbone." + name] = tensor;
+            }
+        });
+        using var model = new VisionTransformer(config);
+        Assert.True(WeightLoader.Load(model, path).Fits);
+    }
+
+    [Fact]
+    public void Another_windows_table_is_resampled()
+    {
+        var swin = new SwinConfig { img_size = 32, patch_size = 2, embed_dim = 8, depths = [1, 1], num_heads = [1, 2], window_size = [4], num_classes = 3 };
+        using (var saved = new SwinTransformer(swin))
+            PyTorchFile.Write(folder.File("x.pth"), saved.state_dict());
+        using var model = new SwinTransformer(swin with { img_size = 64, window_size = [8] });
+        var report = WeightLoader.Load(model, folder.File("x.pth"));
+        Assert.Equal(["layers.0.blocks.0.attn.relative_position_bias_table", "layers.1.blocks.0.attn.relative_position_bias_table"], report.Adapted.Select(each => each.Name));
+        Assert.Equal([2, 3], model.call(rand(2, 3, 64, 64)).shape);
+    }
+
     /// <summary>A model whose publisher calls its one layer otherwise, and saves a tensor that it has no use for.</summary>
     private sealed class Renaming : nn.Module<Tensor, Tensor>, IPublishedNames
     {

@@ -5,6 +5,7 @@ type, so that the tests need not repeat them.
 """
 import argparse
 import collections
+import datetime
 import pathlib
 import sys
 
@@ -56,6 +57,19 @@ save("namespace.pth", {"model": net.state_dict(), "args": argparse.Namespace(lr=
 if len(sys.argv) > 1:
     save("protocol4.pth", {"state_dict": net.state_dict(), "raw": b"\x00\xff"}, pickle_protocol=4)
     save("numpy-scalar.pth", {"model": net.state_dict(), "best": numpy.float64(0.5)})
+    # What published files hold beside the weights: scalars, arguments, counters of schedulers, random states, dates.
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(torch.optim.SGD(net.parameters(), 0.1), [3, 7])
+    attributed = torch.nn.Parameter(values(3))
+    attributed.no_weight_decay = True
+    for protocol in (2, 3, 4, 5):
+        save(f"training-{protocol}.pth", {
+            "epoch": 300, "best_acc1": torch.tensor(81.3), "loss": numpy.float32(0.5), "confusion": numpy.zeros((2, 2)), "dtype": numpy.dtype("int64"),
+            "args": argparse.Namespace(lr=0.1, output=pathlib.PosixPath("/tmp/x"), tags={"a", "b"}, betas=(0.9, 0.999), span=slice(1, 2), order=range(3)),
+            "scheduler": scheduler.state_dict(), "history": collections.defaultdict(list, {"top1": [1.0]}), "when": datetime.datetime(2024, 1, 2),
+            "frozen": frozenset([1]), "raw": bytearray(b"xyz"), "device": torch.device("cuda:0"), "dtypes": [torch.float32, torch.bfloat16],
+            "random": numpy.random.RandomState(0).get_state(), "version": torch.__version__,
+            "state_dict": collections.OrderedDict([*net.state_dict().items(), ("attributed", attributed)]),
+        }, pickle_protocol=protocol)
     save("module.pth", torch.nn.Linear(1, 1))
     save("tensor.pth", values(3))
     torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), folder / "script.pt")

@@ -1,0 +1,53 @@
+using System.CommandLine;
+using System.Globalization;
+using Attention.Data;
+using Attention.Engine.Evaluation;
+
+namespace Attention.Cli.Commands;
+
+/// <summary>Measures a classifier on labelled images.</summary>
+internal sealed class EvalCommand : CliCommand
+{
+    private readonly ModelSource source = new();
+    private readonly Argument<string> images = new("IMAGES") { Description = "A folder with one folder of images for each class" };
+    private readonly Option<bool> flip = new("--flip") { Description = "Average the logits of each image and its mirror image" };
+    private readonly Option<string?> real = new("--real") { Description = "real.json, the reassessed labels of ImageNet's validation images", HelpName = "FILE" };
+    private readonly Option<string?> output = new("--out") { Description = "A folder for metrics.json, classes.csv, confusion.csv and guesses.csv", HelpName = "FOLDER" };
+    private readonly JsonOption json = new();
+
+    public EvalCommand() : base("eval", "Measure a classifier: accuracy, per class, calibration, confusion")
+    {
+        source.AddTo(this);
+        Add(images);
+        foreach (var option in new Option[] { flip, real, output, json })
+            Add(option);
+    }
+
+    public override int Run(CommandContext context)
+    {
+        using var classifier = source.Open(context);
+        var folder = new ImageFolder(context.Get(images), source.ClassNames(context, classifier));
+        var labels = context.Get(real) is { } path ? RealLabels.Load(path) : null;
+        var scores = classifier.Evaluate(folder, context.Get(flip), labels, context.Terminal.Error.WriteLine, context.Stop);
+        if (context.Get(output) is { } place)
+            EvaluationFiles.Write(place, scores, folder.ClassNames);
+        if (context.Get(json))
+            JsonText.Write(context.Terminal.Out, writer => EvaluationFiles.WriteMetrics(writer, scores));
+        else
+            foreach (var line in Lines(scores, classifier))
+                context.Terminal.Out.WriteLine(line);
+        return 0;
+    }
+
+    private static IEnumerable<string> Lines(ClassificationScores scores, ImageClassifier classifier)
+    {
+        var culture = CultureInfo.InvariantCulture;
+        yield return string.Create(culture, $"{scores.Images} images, {classifier.Transforms}");
+        yield return string.Create(culture, $"top-1 {scores.Top1 * 100:F2} %, top-5 {scores.Top5 * 100:F2} %, mean over classes {scores.MeanPerClass * 100:F2} %");
+        if (scores.Real is { } share)
+            yield return string.Create(culture, $"ReaL {share * 100:F2} %");
+        yield return string.Create(culture, $"loss {scores.Loss:F4}, calibration error {scores.CalibrationError * 100:F2} %");
+        foreach (var each in scores.Classes().Where(each => each.Images > 0).OrderBy(each => each.Recall).ThenBy(each => each.Name, StringComparer.Ordinal).Take(5))
+            yield return string.Create(culture, $"  worst: {each.Name}, {each.Correct} of {each.Images}");
+    }
+}

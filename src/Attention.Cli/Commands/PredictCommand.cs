@@ -1,0 +1,51 @@
+using System.CommandLine;
+using System.Globalization;
+using Attention.Engine.Evaluation;
+
+namespace Attention.Cli.Commands;
+
+/// <summary>Names what is on images.</summary>
+internal sealed class PredictCommand : CliCommand
+{
+    private readonly ModelSource source = new();
+    private readonly Argument<string[]> images = new("IMAGE") { Description = "Files, folders, or quoted patterns such as 'photos/*.jpg'", Arity = ArgumentArity.OneOrMore };
+    private readonly Option<int> top = new("--top") { Description = "Classes for each image", DefaultValueFactory = _ => 5 };
+    private readonly Option<bool> flip = new("--flip") { Description = "Average the logits of each image and its mirror image" };
+    private readonly Option<bool> csv = new("--csv") { Description = "Print comma-separated values instead of a table" };
+    private readonly JsonOption json = new();
+
+    public PredictCommand() : base("predict", "Name what is on images")
+    {
+        source.AddTo(this);
+        Add(images);
+        foreach (var option in new Option[] { top, flip, csv, json })
+            Add(option);
+    }
+
+    public override int Run(CommandContext context)
+    {
+        if (context.Get(top) < 1)
+            throw new UserError($"--top is {context.Get(top)}, but must be at least 1", "leave it away for 5");
+        using var classifier = source.Open(context);
+        var names = source.ClassNames(context, classifier);
+        var rows = new List<object?[]>();
+        foreach (var guess in classifier.Predict(new ImageFiles(context.Get(images)), context.Get(top), context.Get(flip), context.Terminal.Error.WriteLine, context.Stop))
+            for (int rank = 0; rank < guess.Classes.Length; rank++)
+                rows.Add([guess.File, rank + 1, guess.Classes[rank], names?[guess.Classes[rank]], guess.Probabilities[rank]]);
+        Write(context, rows);
+        return 0;
+    }
+
+    private void Write(CommandContext context, List<object?[]> rows)
+    {
+        if (context.Get(csv))
+        {
+            CsvFile.Write(context.Terminal.Out, rows.Prepend(["file", "rank", "class", "name", "probability"]));
+            return;
+        }
+        var table = new ResultTable(new("file"), new("rank"), new("class"), new("name"), new("probability", value => ((double)value).ToString("P2", CultureInfo.InvariantCulture)));
+        foreach (var row in rows)
+            table.Add(row);
+        table.Write(context.Terminal, context.Get(json));
+    }
+}

@@ -1,0 +1,46 @@
+using System.CommandLine;
+using Attention.Engine.Evaluation;
+
+namespace Attention.Cli;
+
+/// <summary>The arguments <c>MODEL [--checkpoint FILE]...</c>, which every command that uses a trained model has.</summary>
+internal sealed class ModelSource
+{
+    private readonly Argument<string> model = new("MODEL") { Description = "The folder of a run, or a model of the registry with --checkpoint" };
+    private readonly Option<string?> checkpoint = new("--checkpoint") { Description = "Its weights: a .safetensors, .pth, .pt or .bin file, or a folder", HelpName = "FILE" };
+    private readonly Option<string[]> fields = new("--set") { Description = "Replace a field of the model, for example --set img_size=384; may be given again", HelpName = "field=value" };
+    private readonly Option<double?> cropPct = new("--crop-pct") { Description = "Share of the resized image that the centre crop keeps; the model's own by default" };
+    private readonly Option<string?> interpolation = new("--interpolation") { Description = "bicubic or bilinear; the model's own by default" };
+    private readonly Option<int> batch = new("--batch") { Description = "Images of a batch", DefaultValueFactory = _ => 32 };
+    private readonly Option<int?> workers = new("--workers") { Description = "Threads that read images" };
+    private readonly Option<string?> classNames = new("--class-names") { Description = "A text file with the name of each of the model's classes, a line each", HelpName = "FILE" };
+
+    public void AddTo(Command command)
+    {
+        command.Add(model);
+        foreach (var option in new Option[] { checkpoint, fields, cropPct, interpolation, batch, workers, classNames })
+            command.Add(option);
+    }
+
+    /// <summary>The model with its weights; what was loaded is told on the error stream.</summary>
+    public ImageClassifier Open(CommandContext context)
+    {
+        var classifier = ImageClassifier.Open(new ClassifierOptions
+        {
+            Model = context.Get(model),
+            Checkpoint = context.Get(checkpoint),
+            Fields = context.Get(fields) ?? [],
+            CropPct = context.Get(cropPct),
+            Interpolation = context.Get(interpolation),
+            BatchSize = context.Get(batch),
+            Workers = context.Get(workers),
+        });
+        foreach (var line in classifier.Report)
+            context.Terminal.Error.WriteLine(line);
+        return classifier;
+    }
+
+    /// <summary>The names of the classes: of the file that was given, or of the run's training images; null where there is neither.</summary>
+    public IReadOnlyList<string>? ClassNames(CommandContext context, ImageClassifier classifier) =>
+        context.Get(classNames) is { } file ? classifier.ReadClassNames(file) : classifier.ClassNames;
+}
