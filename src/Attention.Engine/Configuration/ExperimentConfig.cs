@@ -169,6 +169,9 @@ public sealed record InitConfig
 
     /// <summary>The part of a nested checkpoint, such as model; null for averaged weights where there are some.</summary>
     public string? part { get; init; }
+
+    /// <summary>Whether the classifier is taken too; otherwise it starts fresh, as for other classes.</summary>
+    public bool classifier { get; init; } = true;
 }
 
 public sealed record CheckpointConfig

@@ -113,7 +113,10 @@ public static class Experiment
         var (model, report) = ModelBuilder.Build(part, init);
         foreach (var line in report.Describe())
             reporter.Say(line);
-        return (ImageModel)model;
+        var image = (ImageModel)model;
+        if (!init.classifier)
+            image.reset_classifier(image.num_classes);
+        return image;
     }
 
     // A checkpoint that a crash of the machine has spoilt gives way to the one before it.

@@ -12,19 +12,19 @@ public class ConfigErrorTests
     // Unknown keys, at the root, nested, in the wrong place and in a part chosen by name.
     [InlineData("optimzer: {lr: 1}", "x.yaml:3: unknown key 'optimzer'", "did you mean 'optimizer'?")]
     [InlineData("optimizer:\n  lr: 1\n  weigth_decay: 0", "x.yaml:5: unknown key 'weigth_decay' in 'optimizer' (adamw)", "did you mean 'weight_decay'?")]
-    [InlineData("optimizer: {name: adamw, nesterov: true}", "x.yaml:3: unknown key 'nesterov' in 'optimizer' (adamw)", "possible keys: name, lr, weight_decay, betas, eps")]
+    [InlineData("optimizer: {name: adamw, nesterov: true}", "x.yaml:3: unknown key 'nesterov' in 'optimizer' (adamw)", "possible keys: name, lr, weight_decay, no_decay, layer_decay, betas, eps")]
     [InlineData("batch_size: 64", "x.yaml:3: unknown key 'batch_size'", "did you mean 'train.batch_size'?")]
     [InlineData("train:\n  batchSize: 64", "x.yaml:4: unknown key 'batchSize' in 'train'", "did you mean 'batch_size'?")]
     // Unknown names.
     [InlineData("optimizer: {name: adamv}", "x.yaml:3: there is no optimizer named 'adamv'", "did you mean 'adamw'?")]
-    [InlineData("schedule: step", "x.yaml:3: there is no schedule named 'step'", "possible: cosine")]
+    [InlineData("schedule: zigzag", "x.yaml:3: there is no schedule named 'zigzag'", "possible: cosine, linear, step, polynomial, one_cycle, constant")]
     [InlineData("task: segmentation", "x.yaml:3: 'task' is 'segmentation', but must be one of: image_classification", "possible: image_classification")]
     // Wrong types.
     [InlineData("train: {epochs: ten}", "x.yaml:3: 'train.epochs' is 'ten', but must be a whole number", "for example: epochs: 100")]
     [InlineData("train: {epochs: 2.5}", "x.yaml:3: 'train.epochs' is '2.5', but must be a whole number", "for example: epochs: 100")]
     [InlineData("optimizer: {lr: fast}", "x.yaml:3: 'optimizer.lr' is 'fast', but must be a number", "for example: lr: 0.001")]
     [InlineData("log: {tensorboard: on}", "x.yaml:3: 'log.tensorboard' is 'on', but must be true or false", "for example: tensorboard: true")]
-    [InlineData("train: 90", "x.yaml:3: 'train' is '90', but must be a map of keys", "possible keys: epochs, batch_size, eval_batch_size")]
+    [InlineData("train: 90", "x.yaml:3: 'train' is '90', but must be a map of keys", "possible keys: epochs, batch_size, eval_batch_size, accumulate, precision, checkpoint_activations, eval_every, patience")]
     [InlineData("seed: [1]", "x.yaml:3: 'seed' is a list, but must be a whole number", "for example: seed: 0")]
     [InlineData("optimizer: {betas: 0.9}", "x.yaml:3: 'optimizer.betas' is '0.9', but must be a list of 2", "for example: betas: [0.1, 0.1]")]
     [InlineData("optimizer: {betas: [0.9, 0.99, 0.999]}", "x.yaml:3: 'optimizer.betas' is a list of 3, but must be a list of 2", "for example: betas: [0.1, 0.1]")]
