@@ -307,11 +307,14 @@ public sealed class TrainerTests : IDisposable
             using var average = new WeightAverage(task.Model, new EmaConfig { decay = 0.9 });
             using var stop = new CancellationTokenSource();
             var checkpoint = Path.Combine(folder, "middle");
-            var probe = new Probe { AtStep = (trainer, _) =>
+            var probe = new Probe
+            {
+                AtStep = (trainer, _) =>
             {
                 if (trainer.State.Step == stopAfter)
                     stop.Cancel();
-            } };
+            }
+            };
             var trainer = Make(task, new TrainerOptions { Epochs = 2, Accumulate = 2, Average = average }, probe);
             if (resume)
             {
