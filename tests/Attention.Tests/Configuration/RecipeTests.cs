@@ -33,7 +33,7 @@ public class RecipeTests
         Assert.True(File.ReadAllLines(file).Length <= 90);
         var model = (ImageModelConfig)ModelBuilder.Config(config.model);
         Assert.Equal(model.img_size, config.data.image_size);
-        Assert.True(model.num_classes > 0);
+        Assert.True(name.StartsWith("imagenet", StringComparison.Ordinal) ? model.num_classes == 1000 : model.num_classes > 0);
         if (config.data.transforms.train is { } line)
         {
             TransformPipeline.Parse(line);
