@@ -37,12 +37,15 @@ public class HostMatrixTests
         ["aggregated"] = "",
         ["length_scaled"] = "",
         ["moh"] = "",
+        ["relative_position"] = "rel_pos_dim: 8",
     };
 
     // One small model of each host, two blocks deep where the host alternates.
     private static readonly Dictionary<string, string> hosts = new()
     {
         ["vit_tiny_patch16_224"] = "img_size: 32, patch_size: 8, embed_dim: 12, depth: 2, num_heads: 2",
+        ["vit_relpos_small_patch16_224"] = "img_size: 32, patch_size: 8, embed_dim: 12, depth: 2, num_heads: 2",
+        ["vit_tiny_r_s16_p8_224"] = "img_size: 32, patch_size: 4, embed_dim: 12, depth: 2, num_heads: 2",
         ["deit_tiny_distilled_patch16_224"] = "img_size: 32, patch_size: 8, embed_dim: 12, depth: 2, num_heads: 2",
         ["beit_base_patch16_224"] = "img_size: 32, patch_size: 8, embed_dim: 12, depth: 2, num_heads: 2",
         ["swin_tiny_patch4_window7_224"] = "img_size: 32, embed_dim: 12, depths: [2, 1], num_heads: [2, 2], window_size: [2]",

@@ -72,6 +72,14 @@ public class RegistryTests
         ["transnext_micro"] = config => Small((TransNeXtConfig)config),
         ["transnext_micro_AAAA"] = config => Small((TransNeXtConfig)config),
         ["moh_transnext_base_50"] = config => Small((TransNeXtConfig)config) with { num_heads = [4, 4, 4, 4], shared_head = [2, 1, 0, 4], routed_head = [1, 2, 2, 0] },
+        ["vit_relpos_small_patch16_224"] = config => Small((VitRelPosConfig)config),
+        ["vit_srelpos_small_patch16_224"] = config => Small((VitRelPosConfig)config) with { class_token = true },
+        ["vit_relpos_medium_patch16_cls_224"] = config => Small((VitRelPosConfig)config) with { rel_pos_type = "bias", qk_norm = true },
+        ["vit_relpos_base_patch16_rpn_224"] = config => Small((VitRelPosConfig)config) with { rel_pos_type = "mlp_swin" },
+        ["vit_tiny_r_s16_p8_224"] = config => Small((VitHybridConfig)config),
+        ["vit_small_r26_s32_224"] = config => Small((VitHybridConfig)config) with { layers = [1, 2] },
+        ["vit_base_resnet26d_224"] = config => Small((VitHybridConfig)config) with { layers = [1, 1, 1] },
+        ["vit_base_mci_224"] = config => Small((VitHybridConfig)config),
         ["resnet18d"] = config => (ResNetConfig)config with { img_size = 64, layers = [1, 1, 1, 1], num_classes = 5 },
         ["seresnext50_32x4d"] = config => (ResNetConfig)config with { img_size = 64, layers = [1, 1, 1, 1], num_classes = 5 },
         ["ecaresnet26t"] = config => (ResNetConfig)config with { img_size = 64, layers = [1, 1, 1, 1], num_classes = 5 },
@@ -110,6 +118,12 @@ public class RegistryTests
             num_classes = 5,
         },
     };
+
+    private static VitRelPosConfig Small(VitRelPosConfig config) =>
+        config with { img_size = 64, patch_size = 16, embed_dim = 24, depth = 2, num_heads = 2, num_classes = 5, rel_pos_dim = 8 };
+
+    private static VitHybridConfig Small(VitHybridConfig config) =>
+        config with { img_size = 64, embed_dim = 24, depth = 2, num_heads = 2, num_classes = 5 };
 
     private static VitConfig Small(VitConfig config) =>
         config with { img_size = 4 * config.patch_size, embed_dim = 24, num_heads = 2, depth = 2, num_classes = 5 };
