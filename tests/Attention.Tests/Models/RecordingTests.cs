@@ -30,6 +30,7 @@ public class RecordingTests
     [InlineData("poolformer_s12")]
     [InlineData("resnet50")]
     [InlineData("ecaresnet50t")]
+    [InlineData("eca_resnet18")]
     [InlineData("convnext_tiny")]
     [InlineData("coatnet_0_rw_224")]
     [InlineData("maxvit_tiny_tf_224")]

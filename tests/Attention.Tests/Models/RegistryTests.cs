@@ -74,6 +74,7 @@ public class RegistryTests
         ["moh_transnext_base_50"] = config => Small((TransNeXtConfig)config) with { num_heads = [4, 4, 4, 4], shared_head = [2, 1, 0, 4], routed_head = [1, 2, 2, 0] },
         ["resnet18d"] = config => (ResNetConfig)config with { img_size = 64, layers = [1, 1, 1, 1], num_classes = 5 },
         ["seresnext50_32x4d"] = config => (ResNetConfig)config with { img_size = 64, layers = [1, 1, 1, 1], num_classes = 5 },
+        ["eca_resnet18"] = config => (ResNetConfig)config with { img_size = 64, layers = [1, 1, 1, 1], num_classes = 5 },
         ["ecaresnet26t"] = config => (ResNetConfig)config with { img_size = 64, layers = [1, 1, 1, 1], num_classes = 5 },
         ["convnext_tiny"] = config => Small((ConvNeXtConfig)config),
         ["convnext_atto_ols"] = config => Small((ConvNeXtConfig)config),
