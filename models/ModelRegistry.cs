@@ -62,6 +62,8 @@ public static class ModelRegistry
         Register(Vision.Visformer.Family);
         Register(Vision.Nest.Family);
         Register(Vision.MetaFormer.Family);
+        Register(Vision.VitRelPos.Family);
+        Register(Vision.VitHybrid.Family);
         Register(Vision.ResNet.Family);
         Register(Vision.ConvNeXt.Family);
         Register(Language.Gpt2.Family);

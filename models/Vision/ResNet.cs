@@ -154,7 +154,7 @@ public sealed class ResNet : StagedModel
         classes = config.num_classes;
         fc = NewClassifier();
         RegisterComponents();
-        InitialiseWeights();
+        Initialise(this);
     }
 
     public override int num_classes => classes;
@@ -178,7 +178,7 @@ public sealed class ResNet : StagedModel
             throw new UserError($"channels has {config.channels.Length} stages", "give the channels of four stages");
     }
 
-    private static nn.Module<Tensor, Tensor> StemConvolutions(ResNetConfig config, int width)
+    internal static nn.Module<Tensor, Tensor> StemConvolutions(ResNetConfig config, int width)
     {
         if (config.stem_type == "")
             return nn.Conv2d(config.in_chans, width, kernel_size: 7, stride: 2, padding: 3, bias: false);
@@ -194,10 +194,10 @@ public sealed class ResNet : StagedModel
 
     private nn.Module<Tensor, Tensor> NewClassifier() => classes > 0 ? nn.Linear(num_features, classes) : nn.Identity();
 
-    private void InitialiseWeights()
+    internal static void Initialise(nn.Module root)
     {
         using var _ = no_grad();
-        foreach (var module in modules())
+        foreach (var module in root.modules())
             if (module is Conv2d conv)
                 nn.init.kaiming_normal_(conv.weight, mode: nn.init.FanInOut.FanOut, nonlinearity: nn.init.NonlinearityType.ReLU);
             else if (module is ResNetBlock block)
