@@ -208,7 +208,7 @@ public sealed class Beit : IsotropicModel
             throw new UserError($"global_pool '{config.global_pool}' is not known", "choose avg, token or map");
         if (config.global_pool == "token" && !config.class_token)
             throw new UserError("global_pool 'token' needs a class token", "set class_token: true, or global_pool: avg");
-        if (config.use_rel_pos_bias && config.PrefixTokens != 1)
+        if (config.use_rel_pos_bias && config.attention is null && config.PrefixTokens != 1)
             throw new UserError("use_rel_pos_bias is for a class token without registers", "set class_token: true and num_reg_tokens: 0");
         if (config.attn_type is not ("eva" or "rope"))
             throw new UserError($"attn_type '{config.attn_type}' is not known", "choose eva or rope");
@@ -244,7 +244,8 @@ public sealed class Beit : IsotropicModel
     private int PositionedPrefix => config.no_embed_class ? 0 : PrefixTokens;
 
     public override IReadOnlySet<string> no_weight_decay => named_parameters().Select(p => p.name)
-        .Where(name => name is "pos_embed" or "cls_token" or "reg_token" or "rope.freqs" || name.EndsWith("relative_position_bias_table", StringComparison.Ordinal)).ToHashSet();
+        .Where(name => name is "pos_embed" or "cls_token" or "reg_token" or "rope.freqs"
+            || name.EndsWith("relative_position_bias_table", StringComparison.Ordinal)).ToHashSet();
 
     private void InitialiseWeights()
     {
