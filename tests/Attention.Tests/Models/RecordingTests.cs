@@ -51,10 +51,16 @@ public class RecordingTests
         Assert.True(result.OutputError < 1e-4 && result.FeatureError < 1e-4, $"{result.OutputError} {result.FeatureError}");
     }
 
-    /// <summary>Images of another size than the model's, as the authors' segmentation backbones take them; with a mean and a classifier behind.</summary>
+    /// <summary>
+    /// Images of another size than the model's: as the authors' segmentation backbones take them, with a mean and a classifier
+    /// behind, and oblong ones.
+    /// </summary>
     [Theory]
     [InlineData("transnext_interpolated")]
     [InlineData("transnext_extrapolated")]
+    [InlineData("rope_axial")]
+    [InlineData("rope_mixed")]
+    [InlineData("perception_encoder")]
     public void Images_of_other_sizes_agree_with_the_recording(string file)
     {
         var result = Verifier.Run(Path.Combine(AppContext.BaseDirectory, "Models", "Files", $"{file}.json"));
