@@ -13,6 +13,7 @@
 
 #include "handles.h"
 
+#include <ATen/ops/native_batch_norm_backward_cpu_dispatch.h>
 #include <ATen/ops/nll_loss2d_backward_cpu_dispatch.h>
 #if !TORCH_AT_LEAST(2, 6)
 #include <ATen/ops/affine_grid_generator_backward_native.h>
@@ -35,6 +36,21 @@ Tensor nll_loss2d_backward(const Tensor& grad, const Tensor& self, const Tensor&
                            const Tensor& total_weight) {
   return at::cpu::nll_loss2d_backward(grad, enabled ? self.contiguous() : self, target, weight, reduction, ignore_index,
                                       total_weight);
+}
+
+// Seen in 1.13. Where the batch is 1, its stride says nothing, and a channels-last tensor may have any. Asked whether it is
+// channels-last it says yes, asked which layout it suggests it says contiguous: the kernel believes both and returns garbage.
+Tensor settle_layout(const Tensor& t) {
+  const auto last = at::MemoryFormat::ChannelsLast;
+  return enabled && t.is_contiguous(last) && t.suggest_memory_format() != last ? t.contiguous() : t;
+}
+
+std::tuple<Tensor, Tensor, Tensor> native_batch_norm_backward(
+    const Tensor& grad, const Tensor& self, const c10::optional<Tensor>& weight, const c10::optional<Tensor>& mean,
+    const c10::optional<Tensor>& var, const c10::optional<Tensor>& save_mean, const c10::optional<Tensor>& save_invstd,
+    bool train, double eps, std::array<bool, 3> mask) {
+  return at::cpu::native_batch_norm_backward(settle_layout(grad), settle_layout(self), weight, mean, var, save_mean,
+                                             save_invstd, train, eps, mask);
 }
 
 #if !TORCH_AT_LEAST(2, 6)
@@ -164,6 +180,7 @@ struct Registration {
     warnings::WarningHandlerGuard guard(&silence);
     auto& kernels = library(c10::DispatchKey::CPU);
     kernels.impl("nll_loss2d_backward", nll_loss2d_backward);
+    kernels.impl("native_batch_norm_backward", native_batch_norm_backward);
 #if !TORCH_AT_LEAST(2, 6)
     kernels.impl("gelu_backward", gelu_backward);
     kernels.impl("masked_scatter_", masked_scatter_);

@@ -86,6 +86,36 @@ public sealed class FixTests : IDisposable
         }
     }
 
+    /// <summary>A batch of one is channels-last whatever its first stride is.</summary>
+    [Theory]
+    [InlineData(1, true)]
+    [InlineData(64, true)]
+    [InlineData(1, false)]
+    [InlineData(64, false)]
+    public void Batch_norm_takes_a_gradient_with_any_batch_stride(long batchStride, bool training)
+    {
+        manual_seed(1);
+        var values = randn(1, 64, 8, 8);
+        var incoming = randn(8 * 8 * 64).as_strided([1, 64, 8, 8], [batchStride, 1, 8 * 64, 64]);
+        var (weight, mean, variance) = (randn(64), randn(64), rand(64) + 0.5);
+        var expected = Gradient(ScalarType.Float64, incoming.contiguous());
+        Assert.True(Difference(Gradient(ScalarType.Float32, incoming), expected) < 1e-5);
+
+        // Seen in 1.13; later versions may or may not have it.
+        if (IsMended("2.0"))
+            return;
+        Cover(false);
+        Assert.False(Difference(Gradient(ScalarType.Float32, incoming), expected) < 0.5);
+
+        Tensor Gradient(ScalarType type, Tensor grad)
+        {
+            var x = values.to_type(type).detach().requires_grad_();
+            var y = nn.functional.batch_norm(x, mean.to_type(type).clone(), variance.to_type(type).clone(), weight.to_type(type), training: training);
+            y.backward([grad.to_type(type)]);
+            return x.grad!;
+        }
+    }
+
     public sealed record AutocastCase(string Name, string? MendedIn, ScalarType Result, Func<Tensor, Tensor, Tensor> Run)
     {
         public override string ToString() => Name;
