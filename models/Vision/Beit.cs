@@ -84,9 +84,10 @@ internal sealed class BeitBlock : Block
         drop_path1 = DropPath.Of(drop_path);
         norm2 = nn.LayerNorm(dim, config.norm_eps);
         long hidden = (long)(dim * config.mlp_ratio);
+        long aligned = Aligned(hidden, config.swiglu_align_to);
         mlp = !config.swiglu_mlp ? new Mlp(dim, hidden, drop: config.proj_drop_rate)
             : config.scale_mlp || config.swiglu_align_to > 0
-                ? new SwiGlu(dim, Aligned(hidden, config.swiglu_align_to), config.proj_drop_rate, config.scale_mlp ? config.norm_eps : null)
+                ? new SwiGlu(dim, aligned, config.proj_drop_rate, config.scale_mlp ? nn.LayerNorm(aligned, config.norm_eps) : null)
             : new GluMlp(dim, hidden * 2, drop: config.proj_drop_rate);
         gamma_2 = config.init_values is { } again ? new Parameter(full(dim, again)) : null;
         drop_path2 = DropPath.Of(drop_path);
