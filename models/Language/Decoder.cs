@@ -252,7 +252,7 @@ internal sealed class DecoderStack : Block
 /// The decoder of Llama: Touvron et al., Llama 2, 2023 (arXiv:2307.09288), and of what descends from it: Llama 3, Mistral,
 /// Qwen 2 and 3, Gemma 2 and 3, Phi 3, OLMo 2, Mixtral. Parameter names as in Hugging Face's transformers.
 /// </summary>
-public sealed class Decoder : LanguageModel
+public sealed class Decoder : LanguageModel, IPublishedNames
 {
     private readonly DecoderStack model;
     private readonly OutputHead lm_head;
@@ -309,6 +309,10 @@ public sealed class Decoder : LanguageModel
             else if (name.EndsWith("bias", StringComparison.Ordinal))
                 nn.init.zeros_(parameter);
     }
+
+    /// <summary>Some files hold a tied head all the same, and the frequencies of the rotary embedding.</summary>
+    public string? Rename(string published) =>
+        published == "lm_head.weight" && config.tie_word_embeddings || published.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal) ? null : published;
 
     protected override Tensor Hidden(Tensor tokens) => model.call(tokens);
 

@@ -213,7 +213,7 @@ public sealed class Gpt2 : LanguageModel, IPublishedNames
 
     /// <summary>The first published files have no <c>transformer.</c> before their names, and keep their masks.</summary>
     public string? Rename(string published) =>
-        Regex.IsMatch(published, @"^(transformer\.)?h\.\d+\.attn\.(bias|masked_bias)$") ? null
+        Regex.IsMatch(published, @"^(transformer\.)?h\.\d+\.attn\.(bias|masked_bias)$") || published == "lm_head.weight" && config.tie_word_embeddings ? null
         : Regex.IsMatch(published, @"^(wte|wpe|h|ln_f)\.") ? $"transformer.{published}" : published;
 
     protected override Tensor Hidden(Tensor tokens) => transformer.call(tokens);

@@ -17,7 +17,8 @@ public readonly record struct GeneratedToken(int Sequence, int Token);
 /// <param name="model">The model, in evaluation mode.</param>
 /// <param name="config">How tokens are chosen, and how many.</param>
 /// <param name="ends">Tokens after which a sequence is over; they are given out too.</param>
-public sealed class TokenGenerator(LanguageModel model, SamplingConfig config, IReadOnlySet<int>? ends = null)
+/// <param name="tokens">Only tokens below this are chosen, where the model's vocabulary is padded; null for all.</param>
+public sealed class TokenGenerator(LanguageModel model, SamplingConfig config, IReadOnlySet<int>? ends = null, int? tokens = null)
 {
     /// <summary>The tokens as they come. The caller may end a sequence through <paramref name="finished"/>.</summary>
     /// <param name="prompts">Token numbers of each prompt, at least one.</param>
@@ -57,7 +58,7 @@ public sealed class TokenGenerator(LanguageModel model, SamplingConfig config, I
             next = new long[rows.Length];
             for (int i = 0; i < rows.Length; i++)
             {
-                int token = sampler.Next(logits.AsSpan(i * vocabulary, vocabulary), histories[i], rows[i]);
+                int token = sampler.Next(logits.AsSpan(i * vocabulary, Math.Min(tokens ?? vocabulary, vocabulary)), histories[i], rows[i]);
                 next[i] = token;
                 if (over[i])
                     continue;
@@ -68,11 +69,11 @@ public sealed class TokenGenerator(LanguageModel model, SamplingConfig config, I
         }
     }
 
-    private float[] Logits(long[] tokens, int rows, DecodingCache cache)
+    private float[] Logits(long[] next, int rows, DecodingCache cache)
     {
         using var scope = NewDisposeScope();
         using var mode = inference_mode();
-        var input = tensor(tokens, [rows, tokens.Length / rows]).to(model.parameters().First().device);
+        var input = tensor(next, [rows, next.Length / rows]).to(model.parameters().First().device);
         return model.forward(input, cache).to(ScalarType.Float32).cpu().data<float>().ToArray();
     }
 }

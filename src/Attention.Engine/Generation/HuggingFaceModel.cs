@@ -1,0 +1,116 @@
+using Attention.Data.Text;
+using Attention.Engine.Checkpoints;
+using Attention.Models.Language;
+using Attention.Torch;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Attention.Engine.Generation;
+
+/// <summary>A language model from a local Hugging Face folder: config.json, weights, tokenizer.</summary>
+public sealed class HuggingFaceModel : IDisposable
+{
+    private HuggingFaceModel(LanguageModel model, Tokenizer tokenizer) => (Model, Tokenizer) = (model, tokenizer);
+
+    /// <summary>The model, in evaluation mode.</summary>
+    public LanguageModel Model { get; }
+
+    public Tokenizer Tokenizer { get; }
+
+    /// <summary>Loads a folder.</summary>
+    /// <param name="folder">With config.json, model.safetensors (or shards, or pytorch_model.bin) and a tokenizer's files.</param>
+    /// <param name="device">Where the model goes.</param>
+    /// <param name="dtype">What its weights are converted to.</param>
+    /// <exception cref="UserError">Something is missing, broken or not known.</exception>
+    public static HuggingFaceModel Load(string folder, Device device, ScalarType dtype = ScalarType.Float32)
+    {
+        var configFile = Path.Combine(folder, "config.json");
+        if (!File.Exists(configFile))
+            throw new UserError($"'{folder}' has no config.json", "give the folder of a Hugging Face language model");
+        // Before the weights, which may take long.
+        var tokenizer = Tokenizers.Load(folder);
+        var config = HuggingFaceDecoders.Read(HuggingFaceConfig.Load(configFile).Values);
+        LanguageModel model;
+        using (RandomInit.Skip())
+            model = HuggingFaceDecoders.Create(config);
+        try
+        {
+            WeightLoader.Load(model, folder);
+            model.to(dtype).to(device);
+            model.eval();
+            if (tokenizer.VocabularySize > model.vocab_size)
+                throw new UserError($"the tokenizer of '{folder}' has {tokenizer.VocabularySize} tokens, the model {model.vocab_size}", "put the tokenizer that belongs to the model into the folder");
+            return new HuggingFaceModel(model, tokenizer);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Goes on with texts; gives each text's number and what became whole of it, as it comes.</summary>
+    /// <param name="prompts">The texts.</param>
+    /// <param name="sampling">How tokens are chosen, and where to stop.</param>
+    /// <param name="cancellation">Ends it.</param>
+    public IEnumerable<(int Prompt, string Text)> Continue(IReadOnlyList<string> prompts, SamplingConfig sampling, CancellationToken cancellation = default)
+    {
+        var ids = prompts.Select(prompt => (IReadOnlyList<int>)Tokenizer.Encode(prompt, SpecialTokenUse.Add)).ToArray();
+        var texts = prompts.Select(_ => new StoppingText(Tokenizer.Stream(), sampling.stop)).ToArray();
+        var ends = Tokenizer.SpecialToken("eos_token") is { } end ? new HashSet<int> { end } : [];
+        var generator = new TokenGenerator(Model, sampling, ends, Tokenizer.VocabularySize);
+        foreach (var (prompt, token) in generator.Generate(ids, prompt => texts[prompt].IsOver, cancellation))
+            if (texts[prompt].Push(token) is { Length: > 0 } text)
+                yield return (prompt, text);
+        for (int i = 0; i < texts.Length; i++)
+            if (texts[i].Finish() is { Length: > 0 } text)
+                yield return (i, text);
+    }
+
+    public void Dispose() => Model.Dispose();
+}
+
+/// <summary>Text from tokens up to a stop string, whose beginning is held back until it is clear that it is none.</summary>
+internal sealed class StoppingText(TokenStream stream, IReadOnlyList<string> stop)
+{
+    private string held = "";
+
+    public bool IsOver { get; private set; }
+
+    /// <summary>What a further token makes certain.</summary>
+    public string Push(int token) => Take(stream.Append(token));
+
+    /// <summary>What was held back.</summary>
+    public string Finish()
+    {
+        var text = Take(stream.Finish()) + held;
+        held = "";
+        return IsOver ? "" : text;
+    }
+
+    private string Take(string added)
+    {
+        if (IsOver)
+            return "";
+        var text = held + added;
+        int first = stop.Select(each => text.IndexOf(each, StringComparison.Ordinal)).Where(at => at >= 0).DefaultIfEmpty(-1).Min();
+        if (first >= 0)
+        {
+            IsOver = true;
+            held = "";
+            return text[..first];
+        }
+        int keep = stop.Select(each => Overlap(text, each)).DefaultIfEmpty(0).Max();
+        held = text[(text.Length - keep)..];
+        return text[..(text.Length - keep)];
+    }
+
+    // The longest end of the text that a stop string begins with.
+    private static int Overlap(string text, string stop)
+    {
+        for (int length = Math.Min(text.Length, stop.Length - 1); length > 0; length--)
+            if (text.AsSpan(text.Length - length).SequenceEqual(stop.AsSpan(0, length)))
+                return length;
+        return 0;
+    }
+}
