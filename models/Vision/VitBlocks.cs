@@ -140,8 +140,8 @@ internal sealed class ResPostNormBlock : Block
         if (config.init_values is { } start)
         {
             using var _ = no_grad();
-            nn.init.constant_(norm1.get_parameter("weight"), start);
-            nn.init.constant_(norm2.get_parameter("weight"), start);
+            nn.init.constant_(norm1.get_parameter("weight")!, start);
+            nn.init.constant_(norm2.get_parameter("weight")!, start);
         }
     }
 
