@@ -20,6 +20,9 @@ public abstract class IsotropicModel(string name) : ImageModel(name)
     /// <summary>Side of a patch, in pixels.</summary>
     protected abstract int PatchSize { get; }
 
+    /// <summary>Patches along a side of so many pixels.</summary>
+    protected virtual long TokensAlong(long pixels) => pixels / PatchSize;
+
     /// <summary>Tokens before the patches: class, distillation, registers.</summary>
     protected abstract int PrefixTokens { get; }
 
@@ -67,7 +70,7 @@ public abstract class IsotropicModel(string name) : ImageModel(name)
     public override Tensor[] forward_intermediates(Tensor x, IReadOnlyList<int>? indices = null)
     {
         using var scope = NewDisposeScope();
-        var (height, width) = (x.shape[2] / PatchSize, x.shape[3] / PatchSize);
+        var (height, width) = (TokensAlong(x.shape[2]), TokensAlong(x.shape[3]));
         var wanted = indices ?? [.. Enumerable.Range(0, Blocks.Count)];
         var features = new Tensor[wanted.Count];
         x = Embed(x);

@@ -50,6 +50,8 @@ public static class ModelRegistry
         Register(Vision.Beit3.Family);
         Register(Vision.Eva.Family);
         Register(Vision.DinoV3.Family);
+        Register(Vision.RopeVit.Family);
+        Register(Vision.PerceptionEncoder.Family);
         Register(Vision.SwinTransformer.Family);
         Register(Vision.SwinTransformerV2.Family);
         Register(Vision.PyramidVisionTransformer.Family);
@@ -64,6 +66,8 @@ public static class ModelRegistry
         Register(Vision.Visformer.Family);
         Register(Vision.Nest.Family);
         Register(Vision.MetaFormer.Family);
+        Register(Vision.VitRelPos.Family);
+        Register(Vision.VitHybrid.Family);
         Register(Vision.ResNet.Family);
         Register(Vision.ConvNeXt.Family);
         Register(Language.Gpt2.Family);

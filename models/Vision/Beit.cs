@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Attention.Models.Vision;
 
-/// <summary>A BEiT, an EVA-02 or a DINOv3; fields as in timm.</summary>
+/// <summary>A BEiT, an EVA-02 or one of their relatives; fields as in timm.</summary>
 public sealed record BeitConfig : AttentionHostConfig
 {
     public int patch_size { get; init; } = 16;
@@ -18,6 +18,8 @@ public sealed record BeitConfig : AttentionHostConfig
     public bool qkv_fused { get; init; } = true;
     /// <summary>Whether queries and values have a bias.</summary>
     public bool qkv_bias { get; init; } = true;
+    /// <summary>Which of timm's attentions: eva, whose keys have no bias, or rope, whose keys have one with the others.</summary>
+    public string attn_type { get; init; } = "eva";
     /// <summary>Half of the MLP gates the other, by SiLU.</summary>
     public bool swiglu_mlp { get; init; }
     /// <summary>What the gated MLP's width is rounded up to a multiple of; its gate has a layer of its own then. 0 for neither.</summary>
@@ -28,26 +30,41 @@ public sealed record BeitConfig : AttentionHostConfig
     public bool scale_attn_inner { get; init; }
     /// <summary>Norms at the end of each branch rather than at its start.</summary>
     public bool use_post_norm { get; init; }
+    /// <summary>A norm before the blocks, and no bias in the patch embedding.</summary>
+    public bool use_pre_transformer_norm { get; init; }
+    /// <summary>The last norm before the pooling; null for that where it does not come after.</summary>
+    public bool? use_post_transformer_norm { get; init; }
+    public bool class_token { get; init; } = true;
     /// <summary>A learned embedding of each position.</summary>
     public bool use_abs_pos_emb { get; init; } = true;
+    /// <summary>No such embedding for class and register tokens.</summary>
+    public bool no_embed_class { get; init; }
     /// <summary>A learned bias of relative positions in each block.</summary>
     public bool use_rel_pos_bias { get; init; }
     /// <summary>Rotary embedding of queries and keys.</summary>
     public bool use_rot_pos_emb { get; init; }
-    /// <summary>Patches along a side to whose positions the rotary embedding scales.</summary>
-    public int ref_feat_size { get; init; } = 16;
-    /// <summary>cat: as in EVA-02; dinov3: positions from -1 to 1 whatever the grid.</summary>
+    /// <summary>Patches along a side to whose positions the rotary embedding scales; null for positions as they are.</summary>
+    public int? ref_feat_size { get; init; } = 16;
+    /// <summary>cat: as in EVA-02; dinov3: positions from -1 to 1 whatever the grid; mixed: with learned frequencies.</summary>
     public string rope_type { get; init; } = "cat";
     /// <summary>How much slower the slowest pair of channels turns than the fastest.</summary>
     public double rope_temperature { get; init; } = 10000;
+    /// <summary>Position of the first row and column, in patches; of rope_type cat alone.</summary>
+    public double rope_grid_offset { get; init; }
+    /// <summary>The axis that comes first in the rotary embedding: the row (ij) or the column (xy).</summary>
+    public string rope_grid_indexing { get; init; } = "ij";
     /// <summary>Tokens of no patch beside the class token, which the head does not see.</summary>
     public int num_reg_tokens { get; init; }
     /// <summary>Images of any size that divides into patches, rather than of img_size alone.</summary>
     public bool dynamic_img_size { get; init; }
     /// <summary>Start of the layer scales; null for a model without them.</summary>
     public double? init_values { get; init; }
-    /// <summary>What the head sees: the mean of the patches (avg) or the class token (token).</summary>
+    /// <summary>What the head sees: the mean of the patches (avg), the class token (token), or all tokens' pooling by attention (map).</summary>
     public string global_pool { get; init; } = "avg";
+    /// <summary>Heads of that pooling; null for num_heads.</summary>
+    public int? attn_pool_num_heads { get; init; }
+    /// <summary>Width of its MLP in units of embed_dim; null for mlp_ratio.</summary>
+    public double? attn_pool_mlp_ratio { get; init; }
     /// <summary>The last norm after the pooling instead of before it; null for that where the mean is taken.</summary>
     public bool? use_fc_norm { get; init; }
     public double norm_eps { get; init; } = 1e-6;
@@ -55,7 +72,7 @@ public sealed record BeitConfig : AttentionHostConfig
     public double proj_drop_rate { get; init; }
     public double attn_drop_rate { get; init; }
 
-    internal int PrefixTokens => 1 + num_reg_tokens;
+    internal int PrefixTokens => (class_token ? 1 : 0) + num_reg_tokens;
 }
 
 /// <summary>Attention and MLP with layer scale. (B, N, C) to the same.</summary>
@@ -72,7 +89,7 @@ internal sealed class BeitBlock : Block
     private readonly HostedAttention mixer;
     private readonly bool postNorm;
 
-    public BeitBlock(BeitConfig config, int index, double drop_path, RotaryGrid? rotary) : base(nameof(BeitBlock))
+    public BeitBlock(BeitConfig config, int index, double drop_path, IRotary? rotary) : base(nameof(BeitBlock))
     {
         int dim = config.embed_dim;
         var site = config.Site(dim, config.num_heads, config.patch_size, index, config.PrefixTokens);
@@ -96,11 +113,12 @@ internal sealed class BeitBlock : Block
 
     private static long Aligned(long width, int unit) => unit > 0 ? (width + unit - 1) / unit * unit : width;
 
-    private static PositionedSelfAttention Own(BeitConfig config, RotaryGrid? rotary) => new(config.embed_dim, new PositionedSelfAttentionConfig
+    private static PositionedSelfAttention Own(BeitConfig config, IRotary? rotary) => new(config.embed_dim, new PositionedSelfAttentionConfig
     {
         num_heads = config.num_heads,
         qkv_fused = config.qkv_fused,
         qkv_bias = config.qkv_bias,
+        key_bias = config.attn_type == "rope",
         relative_grid = config.use_rel_pos_bias ? config.img_size / config.patch_size : null,
         scale_norm = config.scale_attn_inner,
         attn_drop = config.attn_drop_rate,
@@ -132,17 +150,21 @@ internal sealed class BeitBlock : Block
 /// <summary>
 /// BEiT: Bao et al., BERT Pre-Training of Image Transformers, 2021 (arXiv:2106.08254), version 2: Peng et al., 2022
 /// (arXiv:2208.06366); with rotary embedding and gated MLP EVA-02: Fang et al., 2023 (arXiv:2303.11331), and with register
-/// tokens too DINOv3: Siméoni et al., 2025 (arXiv:2508.10104). Parameter names as in timm's beit.py and eva.py.
+/// tokens too DINOv3: Siméoni et al., 2025 (arXiv:2508.10104). The variants of each stand in a file of their own. Parameter
+/// names as in timm's beit.py and eva.py.
 /// </summary>
 public sealed class Beit : IsotropicModel
 {
-    private readonly Parameter cls_token;
+    private readonly Parameter? cls_token;
     private readonly Parameter? reg_token;
     private readonly Parameter? pos_embed;
     private readonly PatchEmbed patch_embed;
     private readonly Dropout pos_drop;
+    private readonly MixedRotary? rope;
+    private readonly nn.Module<Tensor, Tensor> norm_pre;
     private readonly ModuleList<nn.Module<Tensor, Tensor>> blocks;
     private readonly nn.Module<Tensor, Tensor> norm;
+    private readonly AttentionPool? attn_pool;
     private readonly nn.Module<Tensor, Tensor> fc_norm;
     private readonly Dropout head_drop;
     private nn.Module<Tensor, Tensor> head;
@@ -154,29 +176,63 @@ public sealed class Beit : IsotropicModel
     public Beit(BeitConfig config) : base(nameof(Beit))
     {
         this.config = config;
-        if (config.global_pool is not ("avg" or "token"))
-            throw new UserError($"global_pool '{config.global_pool}' is not known", "choose avg or token");
-        if (config.rope_type is not ("cat" or "dinov3"))
-            throw new UserError($"rope_type '{config.rope_type}' is not known", "choose cat or dinov3");
+        Check(config);
         int dim = config.embed_dim;
-        patch_embed = new PatchEmbed(config.img_size, config.patch_size, config.in_chans, dim);
-        cls_token = new Parameter(zeros(1, 1, dim));
+        patch_embed = new PatchEmbed(config.img_size, config.patch_size, config.in_chans, dim, bias: !config.use_pre_transformer_norm);
+        cls_token = config.class_token ? new Parameter(zeros(1, 1, dim)) : null;
         reg_token = config.num_reg_tokens > 0 ? new Parameter(zeros(1, config.num_reg_tokens, dim)) : null;
-        pos_embed = config.use_abs_pos_emb ? new Parameter(zeros(1, patch_embed.num_patches + config.PrefixTokens, dim)) : null;
+        pos_embed = config.use_abs_pos_emb ? new Parameter(zeros(1, patch_embed.num_patches + PositionedPrefix, dim)) : null;
         pos_drop = nn.Dropout(config.pos_drop_rate);
-        rotary = config.use_rot_pos_emb
-            ? new RotaryGrid(dim / config.num_heads, patch_embed.grid_size, config.ref_feat_size, config.PrefixTokens, config.rope_temperature, centred: config.rope_type == "dinov3")
-            : null;
+        bool rotates = config.use_rot_pos_emb && config.attention is null;
+        rope = rotates && config.rope_type == "mixed" ? LearnedRotary(config, patch_embed.grid_size) : null;
+        rotary = rotates && rope is null ? FixedRotary(config, patch_embed.grid_size) : null;
+        norm_pre = config.use_pre_transformer_norm ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();
         var rates = DropPath.Rates(config.drop_path_rate, config.depth);
-        blocks = nn.ModuleList(rates.Select((rate, i) => (nn.Module<Tensor, Tensor>)new BeitBlock(config, i, rate, rotary)).ToArray());
+        blocks = nn.ModuleList(rates.Select((rate, i) =>
+            (nn.Module<Tensor, Tensor>)new BeitBlock(config, i, rate, rope is null ? rotary : rope.Of(i))).ToArray());
         bool afterPool = config.use_fc_norm ?? config.global_pool == "avg";
-        norm = afterPool ? nn.Identity() : nn.LayerNorm(dim, config.norm_eps);
+        norm = config.use_post_transformer_norm ?? !afterPool ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();
+        attn_pool = config.global_pool == "map"
+            ? new AttentionPool(dim, config.attn_pool_num_heads ?? config.num_heads, config.attn_pool_mlp_ratio ?? config.mlp_ratio, "layernorm", config.norm_eps, "gelu")
+            : null;
         fc_norm = afterPool ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();
         head_drop = nn.Dropout(config.drop_rate);
         classes = config.num_classes;
         head = Linears.Classifier(dim, classes);
         RegisterComponents();
         InitialiseWeights();
+    }
+
+    private static void Check(BeitConfig config)
+    {
+        if (config.global_pool is not ("avg" or "token" or "map"))
+            throw new UserError($"global_pool '{config.global_pool}' is not known", "choose avg, token or map");
+        if (config.global_pool == "token" && !config.class_token)
+            throw new UserError("global_pool 'token' needs a class token", "set class_token: true, or global_pool: avg");
+        if (config.use_rel_pos_bias && config.attention is null && config.PrefixTokens != 1)
+            throw new UserError("use_rel_pos_bias is for a class token without registers", "set class_token: true and num_reg_tokens: 0");
+        if (config.attn_type is not ("eva" or "rope"))
+            throw new UserError($"attn_type '{config.attn_type}' is not known", "choose eva or rope");
+        if (config.rope_type is not ("cat" or "dinov3" or "mixed"))
+            throw new UserError($"rope_type '{config.rope_type}' is not known", "choose cat, dinov3 or mixed");
+        if (config.rope_grid_indexing is not ("ij" or "xy"))
+            throw new UserError($"rope_grid_indexing '{config.rope_grid_indexing}' is not known", "choose ij or xy");
+    }
+
+    private static MixedRotary LearnedRotary(BeitConfig config, int grid_size) => new(config.embed_dim / config.num_heads, config.depth,
+        config.num_heads, grid_size, config.PrefixTokens, config.rope_temperature, column_first: config.rope_grid_indexing == "xy");
+
+    private static RotaryGrid FixedRotary(BeitConfig config, int grid_size)
+    {
+        bool centred = config.rope_type == "dinov3";
+        return new RotaryGrid(config.embed_dim / config.num_heads, grid_size, config.PrefixTokens, new RotaryGridOptions
+        {
+            reference_size = config.ref_feat_size,
+            temperature = config.rope_temperature,
+            offset = config.rope_grid_offset,
+            column_first = !centred && config.rope_grid_indexing == "xy",
+            centred = centred,
+        });
     }
 
     public override int num_classes => classes;
@@ -186,14 +242,18 @@ public sealed class Beit : IsotropicModel
     protected override int PatchSize => config.patch_size;
     protected override int PrefixTokens => config.PrefixTokens;
 
+    private int PositionedPrefix => config.no_embed_class ? 0 : PrefixTokens;
+
     public override IReadOnlySet<string> no_weight_decay => named_parameters().Select(p => p.name)
-        .Where(name => name is "pos_embed" or "cls_token" || name.EndsWith("relative_position_bias_table", StringComparison.Ordinal)).ToHashSet();
+        .Where(name => name is "pos_embed" or "cls_token" or "reg_token" or "rope.freqs"
+            || name.EndsWith("relative_position_bias_table", StringComparison.Ordinal)).ToHashSet();
 
     private void InitialiseWeights()
     {
         using var _ = no_grad();
         Linears.Initialise(this);
-        nn.init.trunc_normal_(cls_token, std: 0.02);
+        if (cls_token is not null)
+            nn.init.trunc_normal_(cls_token, std: 0.02);
         if (reg_token is not null)
             nn.init.trunc_normal_(reg_token, std: 0.02);
         if (pos_embed is not null)
@@ -211,18 +271,32 @@ public sealed class Beit : IsotropicModel
             throw new ArgumentException(
                 $"the model takes images of {config.img_size}x{config.img_size}, not {images.shape[2]}x{images.shape[3]}: set img_size, or dynamic_img_size: true");
         rotary?.Fit(height, width);
-        var patches = patch_embed.call(images);
-        long batch = patches.shape[0];
-        var tokens = reg_token is null
-            ? cat([cls_token.expand(batch, -1, -1), patches], 1)
-            : cat([cls_token.expand(batch, -1, -1), reg_token.expand(batch, -1, -1), patches], 1);
-        return scope.MoveToOuter(pos_drop.call(pos_embed is null ? tokens : tokens + PositionEmbedding.Resample(pos_embed, height, width, PrefixTokens)));
+        rope?.Fit(height, width);
+        var tokens = patch_embed.call(images);
+        var positions = pos_embed is null ? null : PositionEmbedding.Resample(pos_embed, height, width, PositionedPrefix);
+        if (config.no_embed_class && positions is not null)
+            tokens = tokens + positions;
+        tokens = WithPrefix(tokens);
+        if (!config.no_embed_class && positions is not null)
+            tokens = tokens + positions;
+        return scope.MoveToOuter(norm_pre.call(pos_drop.call(tokens)));
+    }
+
+    private Tensor WithPrefix(Tensor patches)
+    {
+        var parts = new[] { cls_token, reg_token }.OfType<Tensor>().Select(token => token.expand(patches.shape[0], -1, -1)).Append(patches).ToArray();
+        return parts.Length == 1 ? patches : cat(parts, 1);
     }
 
     public override Tensor forward_head(Tensor x, bool pre_logits = false)
     {
         using var scope = NewDisposeScope();
-        x = config.global_pool == "avg" ? x.slice(1, PrefixTokens, x.shape[1], 1).mean([1]) : x[.., 0];
+        x = config.global_pool switch
+        {
+            "avg" => x.slice(1, PrefixTokens, x.shape[1], 1).mean([1]),
+            "map" => attn_pool!.call(x),
+            _ => x[.., 0],
+        };
         x = head_drop.call(fc_norm.call(x));
         return scope.MoveToOuter(pre_logits ? x : head.call(x));
     }

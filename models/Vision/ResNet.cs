@@ -26,7 +26,10 @@ public sealed record ResNetConfig : ImageModelConfig
     public string stem_type { get; init; } = "";
     /// <summary>Shortcuts average before their 1x1 convolution, rather than stride in it.</summary>
     public bool avg_down { get; init; }
-    /// <summary>Attention over channels at the end of a block: "", se or eca.</summary>
+    /// <summary>
+    /// Attention over channels at the end of a block: "", se, eca, or eca_3, which sees 3 channels at any width, as the networks of
+    /// ECA-Net's authors do, under their name.
+    /// </summary>
     public string attn_layer { get; init; } = "";
 }
 
@@ -40,6 +43,7 @@ internal sealed class ResNetBlock : Block
     private readonly Conv2d? conv3;
     private readonly BatchNorm2d? bn3;
     private readonly nn.Module<Tensor, Tensor>? se;
+    private readonly EfficientChannelAttention? eca;
     private readonly nn.Module<Tensor, Tensor>? drop_path;
     private readonly Sequential? downsample;
 
@@ -70,6 +74,7 @@ internal sealed class ResNetBlock : Block
             "eca" => new EfficientChannelAttention(outplanes),
             _ => null,
         };
+        eca = config.attn_layer == "eca_3" ? new EfficientChannelAttention(outplanes, kernel_size: 3) : null;
         drop_path = drop > 0 ? new DropPath(drop) : null;
         if (stride != 1 || inplanes != outplanes)
             downsample = config.avg_down
@@ -91,8 +96,8 @@ internal sealed class ResNetBlock : Block
         x = bn2.call(conv2.call(x));
         if (conv3 is not null && bn3 is not null)
             x = bn3.call(conv3.call(x.relu_()));
-        if (se is not null)
-            x = se.call(x);
+        if ((se ?? eca) is { } attention)
+            x = attention.call(x);
         if (drop_path is not null)
             x = drop_path.call(x);
         return (x + (downsample is null ? input : downsample.call(input))).relu_();
@@ -149,7 +154,7 @@ public sealed class ResNet : StagedModel
         classes = config.num_classes;
         fc = NewClassifier();
         RegisterComponents();
-        InitialiseWeights();
+        Initialise(this);
     }
 
     public override int num_classes => classes;
@@ -165,15 +170,15 @@ public sealed class ResNet : StagedModel
             throw new UserError($"block '{config.block}' is not known", "choose basic or bottleneck");
         if (config.stem_type is not ("" or "deep" or "deep_tiered" or "small"))
             throw new UserError($"stem_type '{config.stem_type}' is not known", "choose \"\", deep, deep_tiered or small");
-        if (config.attn_layer is not ("" or "se" or "eca"))
-            throw new UserError($"attn_layer '{config.attn_layer}' is not known", "choose \"\", se or eca");
+        if (config.attn_layer is not ("" or "se" or "eca" or "eca_3"))
+            throw new UserError($"attn_layer '{config.attn_layer}' is not known", "choose \"\", se, eca or eca_3");
         if (config.layers.Length != 4)
             throw new UserError($"layers has {config.layers.Length} stages", "give the number of blocks of four stages");
         if (config.channels.Length != 4)
             throw new UserError($"channels has {config.channels.Length} stages", "give the channels of four stages");
     }
 
-    private static nn.Module<Tensor, Tensor> StemConvolutions(ResNetConfig config, int width)
+    internal static nn.Module<Tensor, Tensor> StemConvolutions(ResNetConfig config, int width)
     {
         if (config.stem_type == "")
             return nn.Conv2d(config.in_chans, width, kernel_size: 7, stride: 2, padding: 3, bias: false);
@@ -189,10 +194,10 @@ public sealed class ResNet : StagedModel
 
     private nn.Module<Tensor, Tensor> NewClassifier() => classes > 0 ? nn.Linear(num_features, classes) : nn.Identity();
 
-    private void InitialiseWeights()
+    internal static void Initialise(nn.Module root)
     {
         using var _ = no_grad();
-        foreach (var module in modules())
+        foreach (var module in root.modules())
             if (module is Conv2d conv)
                 nn.init.kaiming_normal_(conv.weight, mode: nn.init.FanInOut.FanOut, nonlinearity: nn.init.NonlinearityType.ReLU);
             else if (module is ResNetBlock block)
@@ -238,6 +243,7 @@ public sealed class ResNet : StagedModel
     private static ResNetConfig Whole(ResNetConfig config) => config with { crop_pct = 0.95 };
     private static ResNetConfig Bilinear(ResNetConfig config) => config with { interpolation = "bilinear" };
     private static ResNetConfig Eca(ResNetConfig config) => config with { attn_layer = "eca" };
+    private static ResNetConfig Eca3(ResNetConfig config) => config with { attn_layer = "eca_3" };
 
     /// <summary>The variants, by timm's names.</summary>
     public static ModelFamily<ResNetConfig> Family { get; } = new()
@@ -296,6 +302,12 @@ public sealed class ResNet : StagedModel
             ["seresnext101_32x8d"] = Whole(Se(X(R101, 32, 8))),
             ["seresnext101_64x4d"] = Se(X(R101, 64, 4)),
             ["seresnext101d_32x8d"] = Whole(Se(X(D(R101), 32, 8))),
+            // Of ECA-Net's authors.
+            ["eca_resnet18"] = Bilinear(Eca3(R18)),
+            ["eca_resnet34"] = Bilinear(Eca3(R34)),
+            ["eca_resnet50"] = Bilinear(Eca3(R50)),
+            ["eca_resnet101"] = Bilinear(Eca3(R101)),
+            ["eca_resnet152"] = Bilinear(Eca3(R152)),
             ["ecaresnext26t_32x4d"] = Eca(X(T(R26), 32, 4)),
             // As in timm, with the layers of a ResNet-26.
             ["ecaresnext50t_32x4d"] = Eca(X(T(R26), 32, 4)),

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Attention.Models.Vision;
 
 /// <summary>A Vision Transformer; fields as in timm.</summary>
-public sealed record VitConfig : AttentionHostConfig
+public record VitConfig : AttentionHostConfig
 {
     public int patch_size { get; init; } = 16;
     public int embed_dim { get; init; } = 768;
@@ -73,7 +73,7 @@ public sealed record VitConfig : AttentionHostConfig
 /// </summary>
 public sealed class VisionTransformer : IsotropicModel
 {
-    private readonly PatchEmbed patch_embed;
+    private readonly nn.Module<Tensor, Tensor> patch_embed;
     private readonly Parameter? cls_token;
     private readonly Parameter? dist_token;
     private readonly Parameter? reg_token;
@@ -89,24 +89,32 @@ public sealed class VisionTransformer : IsotropicModel
     private nn.Module<Tensor, Tensor>? head_dist;
 
     private readonly VitConfig config;
+    private readonly int grid_size;
     private int classes;
 
-    public VisionTransformer(VitConfig config) : base(nameof(VisionTransformer))
+    /// <param name="config">See there.</param>
+    /// <param name="hybrid">What makes the tokens, in place of patches of pixels.</param>
+    public VisionTransformer(VitConfig config, HybridEmbed? hybrid = null) : base(nameof(VisionTransformer))
     {
         this.config = config;
         Check(config);
+        // A fixed size may leave a rim of pixels that no patch takes, as SigLIP's 384 pixels in patches of 14 do.
+        if (hybrid is null && (config.img_size < config.patch_size || config.dynamic_img_size && config.img_size % config.patch_size != 0))
+            throw new UserError($"img_size {config.img_size} does not divide into patches of {config.patch_size}",
+                "choose an img_size that is a multiple of patch_size");
         int dim = config.embed_dim;
-        patch_embed = new PatchEmbed(config.img_size, config.patch_size, config.in_chans, dim, bias: !config.pre_norm,
+        grid_size = hybrid?.grid_size ?? config.img_size / config.patch_size;
+        patch_embed = (nn.Module<Tensor, Tensor>?)hybrid ?? new PatchEmbed(config.img_size, config.patch_size, config.in_chans, dim, bias: !config.pre_norm,
             norm_eps: config.embed_norm ? config.norm_eps : null, norm_layer: config.norm_layer);
         cls_token = config.class_token ? new Parameter(zeros(1, 1, dim)) : null;
         dist_token = config.distilled ? new Parameter(zeros(1, 1, dim)) : null;
         reg_token = config.reg_tokens > 0 ? new Parameter(zeros(1, config.reg_tokens, dim)) : null;
-        pos_embed = new Parameter(zeros(1, patch_embed.num_patches + (config.no_embed_class ? 0 : num_prefix_tokens), dim));
+        pos_embed = new Parameter(zeros(1, grid_size * grid_size + (config.no_embed_class ? 0 : num_prefix_tokens), dim));
         pos_drop = nn.Dropout(config.pos_drop_rate);
         norm_pre = config.pre_norm ? Norms.Create(config.norm_layer, dim, config.norm_eps) : nn.Identity();
         var rates = DropPath.Rates(config.drop_path_rate, config.depth);
         blocks = nn.ModuleList(rates.Select((rate, i) =>
-            VitBlocks.Create(config, config.Site(dim, config.num_heads, config.patch_size, i, num_prefix_tokens), rate)).ToArray());
+            VitBlocks.Create(config, new AttentionSite(dim, config.num_heads, grid_size, grid_size, i, num_prefix_tokens), rate)).ToArray());
 
         bool afterPool = config.fc_norm ?? config.global_pool == "avg";
         norm = config.final_norm && !afterPool ? Norms.Create(config.norm_layer, dim, config.norm_eps) : nn.Identity();
@@ -129,7 +137,8 @@ public sealed class VisionTransformer : IsotropicModel
 
     protected override IReadOnlyList<nn.Module<Tensor, Tensor>> Blocks => [.. blocks];
     protected override nn.Module<Tensor, Tensor> FinalNorm => norm;
-    protected override int PatchSize => config.patch_size;
+    protected override int PatchSize => patch_embed is HybridEmbed hybrid ? hybrid.stride : config.patch_size;
+    protected override long TokensAlong(long pixels) => patch_embed is HybridEmbed hybrid ? hybrid.TokensAlong(pixels) : base.TokensAlong(pixels);
     protected override int PrefixTokens => num_prefix_tokens;
 
     private int num_prefix_tokens => (config.class_token ? 1 : 0) + (config.distilled ? 1 : 0) + config.reg_tokens;
@@ -146,10 +155,6 @@ public sealed class VisionTransformer : IsotropicModel
             throw new UserError($"weight_init '{config.weight_init}' is not known", "choose \"\" (truncated normal) or jax");
         if (config.pos_init is not ("normal" or "sincos2d"))
             throw new UserError($"pos_init '{config.pos_init}' is not known", "choose normal or sincos2d");
-        // A fixed size may leave a rim of pixels that no patch takes, as SigLIP's 384 pixels in patches of 14 do.
-        if (config.img_size < config.patch_size || config.dynamic_img_size && config.img_size % config.patch_size != 0)
-            throw new UserError($"img_size {config.img_size} does not divide into patches of {config.patch_size}",
-                "choose an img_size that is a multiple of patch_size");
     }
 
     // As timm: truncated normal for linear layers and positions, zero biases, a class token near zero.
@@ -157,7 +162,7 @@ public sealed class VisionTransformer : IsotropicModel
     {
         using var _ = no_grad();
         if (config.pos_init == "sincos2d")
-            pos_embed.copy_(PositionEmbedding.SinCos2d(patch_embed.grid_size, config.embed_dim, config.no_embed_class ? 0 : num_prefix_tokens));
+            pos_embed.copy_(PositionEmbedding.SinCos2d(grid_size, config.embed_dim, config.no_embed_class ? 0 : num_prefix_tokens));
         else
             nn.init.trunc_normal_(pos_embed, std: 0.02);
         if (cls_token is not null)
@@ -207,16 +212,16 @@ public sealed class VisionTransformer : IsotropicModel
     protected override Tensor Embed(Tensor images)
     {
         using var scope = NewDisposeScope();
-        int height = (int)images.shape[2] / config.patch_size;
-        int width = (int)images.shape[3] / config.patch_size;
-        bool resample = height != patch_embed.grid_size || width != patch_embed.grid_size;
+        int height = (int)TokensAlong(images.shape[2]);
+        int width = (int)TokensAlong(images.shape[3]);
+        bool resample = height != grid_size || width != grid_size;
         if (!config.dynamic_img_size && (images.shape[2] != config.img_size || images.shape[3] != config.img_size))
             throw new ArgumentException(
                 $"the model takes images of {config.img_size}x{config.img_size}, not {images.shape[2]}x{images.shape[3]}: set img_size, or dynamic_img_size: true");
         int positioned = config.no_embed_class ? 0 : num_prefix_tokens;
         var positions = resample ? PositionEmbedding.Resample(pos_embed, height, width, positioned) : pos_embed;
 
-        var patches = patch_embed.call(config.dynamic_img_size ? images : images[.., .., ..(height * config.patch_size), ..(width * config.patch_size)]);
+        var patches = patch_embed.call(config.dynamic_img_size || patch_embed is not PatchEmbed ? images : images[.., .., ..(height * config.patch_size), ..(width * config.patch_size)]);
         var prefix = new List<Tensor>();
         if (cls_token is not null)
             prefix.Add(cls_token.expand(patches.shape[0], -1, -1));

@@ -29,6 +29,7 @@ public static class AttentionModules
         Register("aggregated", new AggregatedAttentionConfig());
         Register("length_scaled", new LengthScaledAttentionConfig());
         Register("differential", new DifferentialAttentionConfig());
+        Register("relative_position", new RelativePositionAttentionConfig());
         Register("moh", new MixtureOfHeadAttentionConfig());
     }
 

@@ -40,13 +40,20 @@ public sealed class EfficientChannelAttention : Block
 {
     private readonly Conv1d conv;
 
-    public EfficientChannelAttention(long channels) : base(nameof(EfficientChannelAttention))
+    /// <param name="channels">C.</param>
+    /// <param name="kernel_size">Neighbours that a gate sees, an odd number; null for the paper's rule.</param>
+    public EfficientChannelAttention(long channels, int? kernel_size = null) : base(nameof(EfficientChannelAttention))
     {
-        // The paper's rule with gamma 2 and b 1: the odd number next above (log2(C) + 1) / 2, at least 3.
-        int reach = (int)(Math.Abs(Math.Log2(channels) + 1) / 2);
-        int kernel = Math.Max(reach % 2 == 1 ? reach : reach + 1, 3);
+        int kernel = kernel_size ?? Rule(channels);
         conv = nn.Conv1d(1, 1, kernel_size: kernel, padding: (kernel - 1) / 2, bias: false);
         RegisterComponents();
+    }
+
+    // With gamma 2 and b 1: the odd number next above (log2(C) + 1) / 2, at least 3.
+    private static int Rule(long channels)
+    {
+        int reach = (int)(Math.Abs(Math.Log2(channels) + 1) / 2);
+        return Math.Max(reach % 2 == 1 ? reach : reach + 1, 3);
     }
 
     protected override Tensor Forward(Tensor x)

@@ -13,6 +13,8 @@ public sealed record PositionedSelfAttentionConfig
     public bool qkv_fused { get; init; } = true;
     /// <summary>Whether queries and values have a bias.</summary>
     public bool qkv_bias { get; init; } = true;
+    /// <summary>Whether keys have a bias where queries and values have.</summary>
+    public bool key_bias { get; init; }
     /// <summary>Side of the grid whose relative positions have a learned bias; null for no such bias. One class token is before it.</summary>
     public int? relative_grid { get; init; }
     /// <summary>Layer norm on the heads' joined output.</summary>
@@ -26,7 +28,7 @@ public sealed record PositionedSelfAttentionConfig
 /// <summary>
 /// Self-attention in which positions take part: by a learned bias of relative positions (Bao et al., BEiT, 2021,
 /// arXiv:2106.08254) or by rotary embedding (Fang et al., EVA-02, 2023, arXiv:2303.11331). Queries and values have a bias,
-/// keys none. (B, N, C) to the same; parameter names as in timm's beit.py and eva.py.
+/// keys none unless asked for. (B, N, C) to the same; parameter names as in timm's beit.py and eva.py.
 /// </summary>
 public sealed class PositionedSelfAttention : Block
 {
@@ -43,12 +45,12 @@ public sealed class PositionedSelfAttention : Block
     private readonly Dropout proj_drop;
 
     private readonly PositionedSelfAttentionConfig config;
-    private readonly RotaryGrid? rotary;
+    private readonly IRotary? rotary;
 
     /// <param name="dim">C.</param>
     /// <param name="config">The options.</param>
     /// <param name="rotary">Shared by a model's blocks, and disposed by it; null for none.</param>
-    public PositionedSelfAttention(long dim, PositionedSelfAttentionConfig config, RotaryGrid? rotary = null) : base(nameof(PositionedSelfAttention))
+    public PositionedSelfAttention(long dim, PositionedSelfAttentionConfig config, IRotary? rotary = null) : base(nameof(PositionedSelfAttention))
     {
         this.config = config;
         this.rotary = rotary;
@@ -56,14 +58,14 @@ public sealed class PositionedSelfAttention : Block
             throw new UserError($"embed_dim {dim} does not divide into num_heads {config.num_heads}", "choose a number of heads that divides embed_dim");
         if (config.qkv_fused)
         {
-            qkv = nn.Linear(dim, dim * 3, hasBias: false);
-            if (config.qkv_bias)
+            qkv = nn.Linear(dim, dim * 3, hasBias: config.qkv_bias && config.key_bias);
+            if (config.qkv_bias && !config.key_bias)
                 (q_bias, v_bias) = (new Parameter(zeros(dim)), new Parameter(zeros(dim)));
         }
         else
         {
             q_proj = nn.Linear(dim, dim, hasBias: config.qkv_bias);
-            k_proj = nn.Linear(dim, dim, hasBias: false);
+            k_proj = nn.Linear(dim, dim, hasBias: config.qkv_bias && config.key_bias);
             v_proj = nn.Linear(dim, dim, hasBias: config.qkv_bias);
         }
         if (config.relative_grid is { } grid)
@@ -94,7 +96,7 @@ public sealed class PositionedSelfAttention : Block
         var (batch, tokens, dim) = (x.shape[0], x.shape[1], x.shape[2]);
         var (q, k, v) = Project(x, dim / config.num_heads);
         if (rotary is not null)
-            (q, k) = (rotary.Apply(q), rotary.Apply(k));
+            (q, k) = rotary.Apply(q, k);
         var attended = ScaledDotProduct.Attend(q, k, v, Bias(), dropout: training ? config.attn_drop : 0);
         return proj_drop.call(proj.call(norm.call(attended.transpose(1, 2).reshape(batch, tokens, dim))));
     }
@@ -111,7 +113,7 @@ public sealed class PositionedSelfAttention : Block
         return (parts[0], parts[1], parts[2]);
     }
 
-    // Keys have no bias of their own.
+    // Where the layer has no bias, keys have none, and queries and values each their own.
     private Tensor Fused(Tensor x, Linear qkv)
     {
         if (q_bias is null || v_bias is null)

@@ -30,6 +30,7 @@ public class RecordingTests
     [InlineData("poolformer_s12")]
     [InlineData("resnet50")]
     [InlineData("ecaresnet50t")]
+    [InlineData("eca_resnet18")]
     [InlineData("convnext_tiny")]
     [InlineData("coatnet_0_rw_224")]
     [InlineData("maxvit_tiny_tf_224")]
@@ -50,10 +51,16 @@ public class RecordingTests
         Assert.True(result.OutputError < 1e-4 && result.FeatureError < 1e-4, $"{result.OutputError} {result.FeatureError}");
     }
 
-    /// <summary>Images of another size than the model's, as the authors' segmentation backbones take them; with a mean and a classifier behind.</summary>
+    /// <summary>
+    /// Images of another size than the model's: as the authors' segmentation backbones take them, with a mean and a classifier
+    /// behind, and oblong ones.
+    /// </summary>
     [Theory]
     [InlineData("transnext_interpolated")]
     [InlineData("transnext_extrapolated")]
+    [InlineData("rope_axial")]
+    [InlineData("rope_mixed")]
+    [InlineData("perception_encoder")]
     public void Images_of_other_sizes_agree_with_the_recording(string file)
     {
         var result = Verifier.Run(Path.Combine(AppContext.BaseDirectory, "Models", "Files", $"{file}.json"));

@@ -35,6 +35,11 @@ public class RegistryTests
         ["eva02_tiny_patch14_224"] = config => Small((BeitConfig)config),
         ["eva02_base_patch16_clip_224"] = config => Small((BeitConfig)config),
         ["vit_small_plus_patch16_dinov3"] = config => Small((BeitConfig)config),
+        ["vit_medium_patch16_rope_reg1_gap_256"] = config => Small((BeitConfig)config),
+        ["vit_small_patch16_rope_224"] = config => Small((BeitConfig)config),
+        ["vit_small_patch16_rope_mixed_ape_224"] = config => Small((BeitConfig)config),
+        ["vit_pe_core_tiny_patch16_384"] = config => Small((BeitConfig)config) with { attn_pool_num_heads = 2 },
+        ["vit_pe_spatial_gigantic_patch14_448"] = config => Small((BeitConfig)config),
         ["swin_tiny_patch4_window7_224"] = config => (SwinConfig)config with
         {
             img_size = 64,
@@ -81,6 +86,7 @@ public class RegistryTests
         ["moh_transnext_base_50"] = config => Small((TransNeXtConfig)config) with { num_heads = [4, 4, 4, 4], shared_head = [2, 1, 0, 4], routed_head = [1, 2, 2, 0] },
         ["resnet18d"] = config => (ResNetConfig)config with { img_size = 64, layers = [1, 1, 1, 1], num_classes = 5 },
         ["seresnext50_32x4d"] = config => (ResNetConfig)config with { img_size = 64, layers = [1, 1, 1, 1], num_classes = 5 },
+        ["eca_resnet18"] = config => (ResNetConfig)config with { img_size = 64, layers = [1, 1, 1, 1], num_classes = 5 },
         ["ecaresnet26t"] = config => (ResNetConfig)config with { img_size = 64, layers = [1, 1, 1, 1], num_classes = 5 },
         ["convnext_tiny"] = config => Small((ConvNeXtConfig)config),
         ["convnext_atto_ols"] = config => Small((ConvNeXtConfig)config),
