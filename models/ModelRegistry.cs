@@ -45,7 +45,9 @@ public static class ModelRegistry
         Register(Vision.ClipVit.Family);
         Register(Vision.DinoV2.Family);
         Register(Vision.SigLip.Family);
+        Register(Vision.Aimv2.Family);
         Register(Vision.Beit.Family);
+        Register(Vision.Beit3.Family);
         Register(Vision.Eva.Family);
         Register(Vision.DinoV3.Family);
         Register(Vision.RopeVit.Family);

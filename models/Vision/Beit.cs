@@ -101,9 +101,10 @@ internal sealed class BeitBlock : Block
         drop_path1 = DropPath.Of(drop_path);
         norm2 = nn.LayerNorm(dim, config.norm_eps);
         long hidden = (long)(dim * config.mlp_ratio);
+        long aligned = Aligned(hidden, config.swiglu_align_to);
         mlp = !config.swiglu_mlp ? new Mlp(dim, hidden, drop: config.proj_drop_rate)
             : config.scale_mlp || config.swiglu_align_to > 0
-                ? new SwiGlu(dim, Aligned(hidden, config.swiglu_align_to), config.proj_drop_rate, config.scale_mlp ? config.norm_eps : null)
+                ? new SwiGlu(dim, aligned, config.proj_drop_rate, config.scale_mlp ? nn.LayerNorm(aligned, config.norm_eps) : null)
             : new GluMlp(dim, hidden * 2, drop: config.proj_drop_rate);
         gamma_2 = config.init_values is { } again ? new Parameter(full(dim, again)) : null;
         drop_path2 = DropPath.Of(drop_path);
@@ -192,7 +193,7 @@ public sealed class Beit : IsotropicModel
         bool afterPool = config.use_fc_norm ?? config.global_pool == "avg";
         norm = config.use_post_transformer_norm ?? !afterPool ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();
         attn_pool = config.global_pool == "map"
-            ? new AttentionPool(dim, config.attn_pool_num_heads ?? config.num_heads, config.attn_pool_mlp_ratio ?? config.mlp_ratio, config.norm_eps, "gelu")
+            ? new AttentionPool(dim, config.attn_pool_num_heads ?? config.num_heads, config.attn_pool_mlp_ratio ?? config.mlp_ratio, "layernorm", config.norm_eps, "gelu")
             : null;
         fc_norm = afterPool ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();
         head_drop = nn.Dropout(config.drop_rate);

@@ -15,12 +15,23 @@ public record VitConfig : AttentionHostConfig
     /// <summary>Width of the MLP in units of embed_dim.</summary>
     public double mlp_ratio { get; init; } = 4;
     public bool qkv_bias { get; init; } = true;
-    /// <summary>Layer norm on each head's queries and keys.</summary>
+    /// <summary>A norm on each head's queries and keys.</summary>
     public bool qk_norm { get; init; }
+    /// <summary>A norm before attention's projection.</summary>
+    public bool scale_attn_norm { get; init; }
+    /// <summary>A norm before the MLP's last layer.</summary>
+    public bool scale_mlp_norm { get; init; }
+    /// <summary>Biases of attention's projection and of the MLP.</summary>
     public bool proj_bias { get; init; } = true;
+    /// <summary>standard, res_post_norm, parallel_things, parallel_scaling or differential_parallel_scaling: see <see cref="VitBlocks"/>.</summary>
+    public string block { get; init; } = "standard";
+    /// <summary>attn, or diff: differential attention.</summary>
+    public string attn_layer { get; init; } = "attn";
     /// <summary>Start of the layer scales; null for a model without them.</summary>
     public double? init_values { get; init; }
-    /// <summary>mlp, or swiglu_packed: half of the hidden layer gates the other, by SiLU.</summary>
+    /// <summary>
+    /// mlp; swiglu_packed: half of the hidden layer gates the other, by SiLU; or swiglu: a second layer of its width does.
+    /// </summary>
     public string mlp_layer { get; init; } = "mlp";
     /// <summary>
     /// What the head sees: the class token (token), the mean of the patches (avg), their pooling by attention (map), or every
@@ -39,6 +50,10 @@ public record VitConfig : AttentionHostConfig
     public bool final_norm { get; init; } = true;
     /// <summary>The final norm after pooling instead of before it; null: where the mean is pooled.</summary>
     public bool? fc_norm { get; init; }
+    /// <summary>A norm after the patch embedding.</summary>
+    public bool embed_norm { get; init; }
+    /// <summary>layernorm or rmsnorm.</summary>
+    public string norm_layer { get; init; } = "layernorm";
     public double norm_eps { get; init; } = 1e-6;
     public string act_layer { get; init; } = "gelu";
     /// <summary>Takes images of any size, and resamples the position embedding to fit.</summary>
@@ -65,7 +80,7 @@ public sealed class VisionTransformer : IsotropicModel
     private readonly Parameter pos_embed;
     private readonly Dropout pos_drop;
     private readonly nn.Module<Tensor, Tensor> norm_pre;
-    private readonly ModuleList<VitBlock> blocks;
+    private readonly ModuleList<Block> blocks;
     private readonly nn.Module<Tensor, Tensor> norm;
     private readonly AttentionPool? attn_pool;
     private readonly nn.Module<Tensor, Tensor> fc_norm;
@@ -83,26 +98,29 @@ public sealed class VisionTransformer : IsotropicModel
     {
         this.config = config;
         Check(config);
-        if (hybrid is null && (config.img_size < config.patch_size || config.img_size % config.patch_size != 0))
+        // A fixed size may leave a rim of pixels that no patch takes, as SigLIP's 384 pixels in patches of 14 do.
+        if (hybrid is null && (config.img_size < config.patch_size || config.dynamic_img_size && config.img_size % config.patch_size != 0))
             throw new UserError($"img_size {config.img_size} does not divide into patches of {config.patch_size}",
                 "choose an img_size that is a multiple of patch_size");
         int dim = config.embed_dim;
         grid_size = hybrid?.grid_size ?? config.img_size / config.patch_size;
-        patch_embed = (nn.Module<Tensor, Tensor>?)hybrid ?? new PatchEmbed(config.img_size, config.patch_size, config.in_chans, dim, bias: !config.pre_norm);
+        patch_embed = (nn.Module<Tensor, Tensor>?)hybrid ?? new PatchEmbed(config.img_size, config.patch_size, config.in_chans, dim, bias: !config.pre_norm,
+            norm_eps: config.embed_norm ? config.norm_eps : null, norm_layer: config.norm_layer);
         cls_token = config.class_token ? new Parameter(zeros(1, 1, dim)) : null;
         dist_token = config.distilled ? new Parameter(zeros(1, 1, dim)) : null;
         reg_token = config.reg_tokens > 0 ? new Parameter(zeros(1, config.reg_tokens, dim)) : null;
         pos_embed = new Parameter(zeros(1, grid_size * grid_size + (config.no_embed_class ? 0 : num_prefix_tokens), dim));
         pos_drop = nn.Dropout(config.pos_drop_rate);
-        norm_pre = config.pre_norm ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();
+        norm_pre = config.pre_norm ? Norms.Create(config.norm_layer, dim, config.norm_eps) : nn.Identity();
         var rates = DropPath.Rates(config.drop_path_rate, config.depth);
         blocks = nn.ModuleList(rates.Select((rate, i) =>
-            new VitBlock(config, new AttentionSite(dim, config.num_heads, grid_size, grid_size, i, num_prefix_tokens), rate)).ToArray());
+            VitBlocks.Create(config, new AttentionSite(dim, config.num_heads, grid_size, grid_size, i, num_prefix_tokens), rate)).ToArray());
 
         bool afterPool = config.fc_norm ?? config.global_pool == "avg";
-        norm = config.final_norm && !afterPool ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();
-        attn_pool = config.global_pool == "map" ? new AttentionPool(dim, config.num_heads, config.mlp_ratio, config.norm_eps, config.act_layer) : null;
-        fc_norm = config.final_norm && afterPool ? nn.LayerNorm(dim, config.norm_eps) : nn.Identity();
+        norm = config.final_norm && !afterPool ? Norms.Create(config.norm_layer, dim, config.norm_eps) : nn.Identity();
+        attn_pool = config.global_pool == "map"
+            ? new AttentionPool(dim, config.num_heads, config.mlp_ratio, config.norm_layer, config.norm_eps, config.act_layer) : null;
+        fc_norm = config.final_norm && afterPool ? Norms.Create(config.norm_layer, dim, config.norm_eps) : nn.Identity();
         head_drop = nn.Dropout(config.drop_rate);
         classes = config.num_classes;
         head = Linears.Classifier(config.embed_dim, classes);
@@ -137,8 +155,6 @@ public sealed class VisionTransformer : IsotropicModel
             throw new UserError($"weight_init '{config.weight_init}' is not known", "choose \"\" (truncated normal) or jax");
         if (config.pos_init is not ("normal" or "sincos2d"))
             throw new UserError($"pos_init '{config.pos_init}' is not known", "choose normal or sincos2d");
-        if (config.mlp_layer is not ("mlp" or "swiglu_packed"))
-            throw new UserError($"mlp_layer '{config.mlp_layer}' is not known", "choose mlp or swiglu_packed");
     }
 
     // As timm: truncated normal for linear layers and positions, zero biases, a class token near zero.
@@ -199,13 +215,13 @@ public sealed class VisionTransformer : IsotropicModel
         int height = (int)TokensAlong(images.shape[2]);
         int width = (int)TokensAlong(images.shape[3]);
         bool resample = height != grid_size || width != grid_size;
-        if (resample && !config.dynamic_img_size)
+        if (!config.dynamic_img_size && (images.shape[2] != config.img_size || images.shape[3] != config.img_size))
             throw new ArgumentException(
                 $"the model takes images of {config.img_size}x{config.img_size}, not {images.shape[2]}x{images.shape[3]}: set img_size, or dynamic_img_size: true");
         int positioned = config.no_embed_class ? 0 : num_prefix_tokens;
         var positions = resample ? PositionEmbedding.Resample(pos_embed, height, width, positioned) : pos_embed;
 
-        var patches = patch_embed.call(images);
+        var patches = patch_embed.call(config.dynamic_img_size || patch_embed is not PatchEmbed ? images : images[.., .., ..(height * config.patch_size), ..(width * config.patch_size)]);
         var prefix = new List<Tensor>();
         if (cls_token is not null)
             prefix.Add(cls_token.expand(patches.shape[0], -1, -1));
@@ -264,6 +280,9 @@ public sealed class VisionTransformer : IsotropicModel
         config with { class_token = false, no_embed_class = true, reg_tokens = count, global_pool = "avg", init_values = 1e-5, img_size = 256, crop_pct = 0.95 };
     private static readonly VitConfig Betwixt = Base with { embed_dim = 640, num_heads = 10 };
     private static readonly VitConfig Plus = Base with { embed_dim = 896, num_heads = 14, init_values = 1e-5, crop_pct = 0.95 };
+    private static VitConfig Scaled(VitConfig config) =>
+        config with { pre_norm = true, no_embed_class = true, norm_layer = "rmsnorm", qkv_bias = false, qk_norm = true, block = "parallel_scaling" };
+    private static readonly VitConfig Wee = Base with { embed_dim = 256, depth = 14, num_heads = 4, mlp_ratio = 5 };
     private static readonly VitConfig Little = Base with { embed_dim = 320, depth = 14, num_heads = 5, mlp_ratio = 5.6 };
     private static readonly VitConfig Flexi = Base with { no_embed_class = true, img_size = 240, crop_pct = 0.95 };
     private static readonly VitConfig Shape150M = Base with { embed_dim = 896, depth = 18, num_heads = 14, mlp_ratio = 2.572, class_token = false, reg_tokens = 4, img_size = 256 };
@@ -327,7 +346,7 @@ public sealed class VisionTransformer : IsotropicModel
             ["vit_betwixt_patch16_reg1_gap_256"] = Registers(Betwixt, 1),
             ["vit_betwixt_patch16_reg4_gap_256"] = Registers(Betwixt, 4),
             ["vit_betwixt_patch16_reg4_gap_384"] = Registers(Betwixt, 4) with { img_size = 384, crop_pct = 1 },
-            ["vit_wee_patch16_reg1_gap_256"] = Registers(Base, 1) with { embed_dim = 256, depth = 14, num_heads = 4, mlp_ratio = 5 },
+            ["vit_wee_patch16_reg1_gap_256"] = Registers(Wee, 1),
             ["vit_little_patch16_reg1_gap_256"] = Registers(Little, 1),
             ["vit_little_patch16_reg4_gap_256"] = Registers(Little, 4),
             ["vit_huge_patch14_gap_224"] = Unlabelled(Pooled(Huge)) with { patch_size = 14 },
@@ -342,6 +361,16 @@ public sealed class VisionTransformer : IsotropicModel
             ["vit_base_patch32_plus_256"] = Plus with { patch_size = 32, img_size = 256 },
             ["vit_base_patch16_plus_240"] = Plus with { img_size = 240 },
             ["vit_small_patch16_36x1_224"] = Small with { depth = 36, init_values = 1e-5 },
+            ["vit_base_patch16_rpn_224"] = Base with { qkv_bias = false, init_values = 1e-5, class_token = false, global_pool = "avg", block = "res_post_norm" },
+            ["vit_small_patch16_18x2_224"] = Small with { depth = 18, init_values = 1e-5, block = "parallel_things" },
+            ["vit_base_patch16_18x2_224"] = Base with { depth = 18, init_values = 1e-5, block = "parallel_things" },
+            ["vit_base_patch16_xp_224"] = Scaled(Base),
+            ["vit_large_patch14_xp_224"] = Scaled(Large) with { patch_size = 14 },
+            ["vit_huge_patch14_xp_224"] = Scaled(Huge) with { patch_size = 14 },
+            ["vit_dwee_patch16_reg1_gap_256"] = Registers(Wee, 1) with { attn_layer = "diff" },
+            ["vit_pwee_patch16_reg1_gap_256"] = Registers(Wee, 1) with { depth = 16, block = "parallel_scaling" },
+            ["vit_dpwee_patch16_reg1_gap_256"] = Registers(Wee, 1) with { depth = 16, block = "differential_parallel_scaling" },
+            ["vit_dlittle_patch16_reg1_gap_256"] = Registers(Little, 1) with { attn_layer = "diff" },
             ["vit_base_patch16_224_miil"] = Base with
             {
                 qkv_bias = false,
@@ -371,50 +400,4 @@ public sealed class VisionTransformer : IsotropicModel
             },
         },
     };
-}
-
-/// <summary>Attention and MLP, each after a norm and added to its input. (B, N, C) to the same.</summary>
-internal sealed class VitBlock : Block
-{
-    private readonly LayerNorm norm1;
-    private readonly nn.Module<Tensor, Tensor> attn;
-    private readonly nn.Module<Tensor, Tensor> ls1;
-    private readonly nn.Module<Tensor, Tensor> drop_path1;
-    private readonly LayerNorm norm2;
-    private readonly nn.Module<Tensor, Tensor> mlp;
-    private readonly nn.Module<Tensor, Tensor> ls2;
-    private readonly nn.Module<Tensor, Tensor> drop_path2;
-    private readonly HostedAttention mixer;
-
-    public VitBlock(VitConfig config, AttentionSite site, double drop_path) : base(nameof(VitBlock))
-    {
-        int dim = config.embed_dim;
-        norm1 = nn.LayerNorm(dim, config.norm_eps);
-        mixer = new HostedAttention(config.attention ?? new SelfAttentionConfig
-        {
-            qkv_bias = config.qkv_bias,
-            qk_norm = config.qk_norm,
-            proj_bias = config.proj_bias,
-            attn_drop = config.attn_drop_rate,
-            proj_drop = config.proj_drop_rate,
-            norm_eps = config.norm_eps,
-        }, site);
-        attn = mixer.Module;
-        ls1 = LayerScale.Of(dim, config.init_values);
-        drop_path1 = DropPath.Of(drop_path);
-        norm2 = nn.LayerNorm(dim, config.norm_eps);
-        long hidden = (long)(dim * config.mlp_ratio);
-        mlp = config.mlp_layer == "swiglu_packed"
-            ? new GluMlp(dim, hidden, drop: config.proj_drop_rate)
-            : new Mlp(dim, hidden, config.act_layer, config.proj_drop_rate);
-        ls2 = LayerScale.Of(dim, config.init_values);
-        drop_path2 = DropPath.Of(drop_path);
-        RegisterComponents();
-    }
-
-    protected override Tensor Forward(Tensor x)
-    {
-        x = x + drop_path1.call(ls1.call(mixer.OnTokens(norm1.call(x))));
-        return x + drop_path2.call(ls2.call(mlp.call(norm2.call(x))));
-    }
 }

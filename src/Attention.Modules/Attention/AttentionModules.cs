@@ -28,6 +28,7 @@ public static class AttentionModules
         Register("grouped_query", new GroupedQueryConfig());
         Register("aggregated", new AggregatedAttentionConfig());
         Register("length_scaled", new LengthScaledAttentionConfig());
+        Register("differential", new DifferentialAttentionConfig());
         Register("relative_position", new RelativePositionAttentionConfig());
         Register("moh", new MixtureOfHeadAttentionConfig());
     }

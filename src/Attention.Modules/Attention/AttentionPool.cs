@@ -14,18 +14,18 @@ public sealed class AttentionPool : Block
     private readonly Linear q;
     private readonly Linear kv;
     private readonly Linear proj;
-    private readonly LayerNorm norm;
+    private readonly nn.Module<Tensor, Tensor> norm;
     private readonly Mlp mlp;
     private readonly long num_heads;
 
-    public AttentionPool(long dim, int num_heads, double mlp_ratio, double norm_eps, string act_layer) : base(nameof(AttentionPool))
+    public AttentionPool(long dim, int num_heads, double mlp_ratio, string norm_layer, double norm_eps, string act_layer) : base(nameof(AttentionPool))
     {
         this.num_heads = num_heads;
         latent = new Parameter(zeros(1, 1, dim));
         q = nn.Linear(dim, dim);
         kv = nn.Linear(dim, dim * 2);
         proj = nn.Linear(dim, dim);
-        norm = nn.LayerNorm(dim, norm_eps);
+        norm = Norms.Create(norm_layer, dim, norm_eps);
         mlp = new Mlp(dim, (long)(dim * mlp_ratio), act_layer);
         RegisterComponents();
         using var _ = no_grad();

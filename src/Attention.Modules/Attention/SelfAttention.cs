@@ -8,12 +8,15 @@ namespace Attention.Modules;
 public sealed record SelfAttentionConfig : MultiHeadConfig
 {
     public bool qkv_bias { get; init; } = true;
-    /// <summary>Layer norm on each head's queries and keys.</summary>
+    /// <summary>A norm on each head's queries and keys.</summary>
     public bool qk_norm { get; init; }
+    /// <summary>A norm before the projection.</summary>
+    public bool scale_norm { get; init; }
     public bool proj_bias { get; init; } = true;
     public double attn_drop { get; init; }
     public double proj_drop { get; init; }
-    /// <summary>Epsilon of the norms of queries and keys.</summary>
+    /// <summary>layernorm or rmsnorm, for the optional norms.</summary>
+    public string norm_layer { get; init; } = "layernorm";
     public double norm_eps { get; init; } = 1e-6;
 
     public override AttentionLayout Layout => AttentionLayout.Sequence;
@@ -29,6 +32,7 @@ public sealed class SelfAttention : Block
     private readonly Linear qkv;
     private readonly nn.Module<Tensor, Tensor> q_norm;
     private readonly nn.Module<Tensor, Tensor> k_norm;
+    private readonly nn.Module<Tensor, Tensor> norm;
     private readonly Linear proj;
     private readonly Dropout proj_drop;
     private readonly long num_heads;
@@ -41,8 +45,9 @@ public sealed class SelfAttention : Block
         head_dim = dim / num_heads;
         attn_drop = config.attn_drop;
         qkv = nn.Linear(dim, dim * 3, hasBias: config.qkv_bias);
-        q_norm = config.qk_norm ? nn.LayerNorm(head_dim, config.norm_eps) : nn.Identity();
-        k_norm = config.qk_norm ? nn.LayerNorm(head_dim, config.norm_eps) : nn.Identity();
+        q_norm = config.qk_norm ? Norms.Create(config.norm_layer, head_dim, config.norm_eps) : nn.Identity();
+        k_norm = config.qk_norm ? Norms.Create(config.norm_layer, head_dim, config.norm_eps) : nn.Identity();
+        norm = config.scale_norm ? Norms.Create(config.norm_layer, dim, config.norm_eps) : nn.Identity();
         proj = nn.Linear(dim, dim, hasBias: config.proj_bias);
         proj_drop = nn.Dropout(config.proj_drop);
         RegisterComponents();
@@ -54,6 +59,6 @@ public sealed class SelfAttention : Block
         var parts = qkv.call(x).reshape(batch, tokens, 3, num_heads, head_dim).permute(2, 0, 3, 1, 4).unbind(0);
         var (q, k, v) = (q_norm.call(parts[0]), k_norm.call(parts[1]), parts[2]);
         var attended = ScaledDotProduct.Attend(q, k, v, dropout: training ? attn_drop : 0);
-        return proj_drop.call(proj.call(attended.transpose(1, 2).reshape(batch, tokens, dim)));
+        return proj_drop.call(proj.call(norm.call(attended.transpose(1, 2).reshape(batch, tokens, dim))));
     }
 }

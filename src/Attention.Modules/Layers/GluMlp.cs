@@ -21,14 +21,15 @@ public sealed class GluMlp : Block
     /// <param name="hidden_features">Width of gate and gated together.</param>
     /// <param name="act_layer">Activation of the gate, the first half.</param>
     /// <param name="drop">Dropout rate after each layer.</param>
-    /// <param name="norm_eps">Epsilon of a layer norm before the second layer; null for none.</param>
-    public GluMlp(long in_features, long hidden_features, string act_layer = "silu", double drop = 0, double? norm_eps = null) : base(nameof(GluMlp))
+    /// <param name="norm">A norm before the second layer; null for none.</param>
+    /// <param name="bias">Whether the layers have biases.</param>
+    public GluMlp(long in_features, long hidden_features, string act_layer = "silu", double drop = 0, nn.Module<Tensor, Tensor>? norm = null, bool bias = true) : base(nameof(GluMlp))
     {
-        fc1 = nn.Linear(in_features, hidden_features);
+        fc1 = nn.Linear(in_features, hidden_features, hasBias: bias);
         act = Activations.Create(act_layer);
         drop1 = nn.Dropout(drop);
-        norm = norm_eps is { } eps ? nn.LayerNorm(hidden_features / 2, eps) : nn.Identity();
-        fc2 = nn.Linear(hidden_features / 2, in_features);
+        this.norm = norm ?? nn.Identity();
+        fc2 = nn.Linear(hidden_features / 2, in_features, hasBias: bias);
         drop2 = nn.Dropout(drop);
         RegisterComponents();
     }
@@ -56,15 +57,16 @@ public sealed class SwiGlu : Block
     /// <param name="in_features">C.</param>
     /// <param name="hidden_features">Width of the gate, and of what it gates.</param>
     /// <param name="drop">Dropout rate after each layer.</param>
-    /// <param name="norm_eps">Epsilon of a layer norm before the last layer; null for none.</param>
-    public SwiGlu(long in_features, long hidden_features, double drop = 0, double? norm_eps = null) : base(nameof(SwiGlu))
+    /// <param name="norm">A norm before the last layer; null for none.</param>
+    /// <param name="bias">Whether the layers have biases.</param>
+    public SwiGlu(long in_features, long hidden_features, double drop = 0, nn.Module<Tensor, Tensor>? norm = null, bool bias = true) : base(nameof(SwiGlu))
     {
-        fc1_g = nn.Linear(in_features, hidden_features);
-        fc1_x = nn.Linear(in_features, hidden_features);
+        fc1_g = nn.Linear(in_features, hidden_features, hasBias: bias);
+        fc1_x = nn.Linear(in_features, hidden_features, hasBias: bias);
         act = nn.SiLU();
         drop1 = nn.Dropout(drop);
-        norm = norm_eps is { } eps ? nn.LayerNorm(hidden_features, eps) : nn.Identity();
-        fc2 = nn.Linear(hidden_features, in_features);
+        this.norm = norm ?? nn.Identity();
+        fc2 = nn.Linear(hidden_features, in_features, hasBias: bias);
         drop2 = nn.Dropout(drop);
         RegisterComponents();
     }

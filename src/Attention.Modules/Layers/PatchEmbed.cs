@@ -22,15 +22,16 @@ public sealed class PatchEmbed : Block
     /// <param name="embed_dim">Channels of a patch's embedding.</param>
     /// <param name="bias">Whether the map has a bias.</param>
     /// <param name="flatten">A sequence of patches rather than a map.</param>
-    /// <param name="norm_eps">Epsilon of a layer norm after the map; null for none.</param>
-    public PatchEmbed(int img_size, int patch_size, int in_chans, int embed_dim, bool bias = true, bool flatten = true, double? norm_eps = null)
+    /// <param name="norm_eps">Epsilon of a norm after the map; null for none.</param>
+    /// <param name="norm_layer">That norm: layernorm or rmsnorm.</param>
+    public PatchEmbed(int img_size, int patch_size, int in_chans, int embed_dim, bool bias = true, bool flatten = true, double? norm_eps = null, string norm_layer = "layernorm")
         : base(nameof(PatchEmbed))
     {
         this.patch_size = patch_size;
         this.flatten = flatten;
         grid_size = img_size / patch_size;
         proj = nn.Conv2d(in_chans, embed_dim, kernel_size: patch_size, stride: patch_size, bias: bias);
-        norm = norm_eps is { } eps ? nn.LayerNorm(embed_dim, eps) : nn.Identity();
+        norm = norm_eps is { } eps ? Norms.Create(norm_layer, embed_dim, eps) : nn.Identity();
         RegisterComponents();
     }
 

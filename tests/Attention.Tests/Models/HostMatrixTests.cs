@@ -36,6 +36,7 @@ public class HostMatrixTests
         ["grouped_query"] = "num_key_value_heads: 1",
         ["aggregated"] = "",
         ["length_scaled"] = "",
+        ["differential"] = "",
         ["moh"] = "",
         ["relative_position"] = "rel_pos_dim: 8",
     };

@@ -68,6 +68,23 @@ public class RecordingTests
         Assert.True(result.OutputError < 1e-4 && result.FeatureError < 1e-4, $"{result.OutputError} {result.FeatureError}");
     }
 
+    /// <summary>Small models of timm 1.0.28: each kind of block, and an image whose rim no patch takes.</summary>
+    [Theory]
+    [InlineData("vit_res_post_norm")]
+    [InlineData("vit_parallel_things")]
+    [InlineData("vit_parallel_scaling")]
+    [InlineData("vit_differential")]
+    [InlineData("vit_differential_parallel_scaling")]
+    [InlineData("vit_siglip_rim")]
+    [InlineData("beit3")]
+    [InlineData("aimv2")]
+    public void Blocks_agree_with_their_recording(string file)
+    {
+        var result = Verifier.Run(Path.Combine(AppContext.BaseDirectory, "Models", "Files", $"{file}.json"));
+        Assert.True(result.Agrees, string.Join("\n", result.Problems.Take(10)));
+        Assert.True(result.OutputError < 1e-4 && result.FeatureError < 1e-4, $"{result.OutputError} {result.FeatureError}");
+    }
+
     [SkippableFact]
     public void The_formula_gives_the_reference_bits()
     {
