@@ -16,7 +16,10 @@ public sealed record ConvNeXtConfig : ImageModelConfig
     public int kernel_size { get; init; } = 7;
     /// <summary>Start of the layer scales; null for a model without them.</summary>
     public double? ls_init_value { get; init; } = 1e-6;
-    /// <summary>patch: one convolution of stride 4; overlap: two of stride 2; overlap_tiered: the first of them narrower.</summary>
+    /// <summary>
+    /// patch: one convolution of stride 4; overlap: two of stride 2; overlap_tiered: the first of them narrower; overlap_act: GELU
+    /// between them.
+    /// </summary>
     public string stem_type { get; init; } = "patch";
     /// <summary>1x1 convolutions in the MLP rather than linear layers: the same function with other weight shapes.</summary>
     public bool conv_mlp { get; init; }
@@ -26,7 +29,13 @@ public sealed record ConvNeXtConfig : ImageModelConfig
     public bool head_norm_first { get; init; }
     /// <summary>Width of a layer before the classifier; null for none.</summary>
     public int? head_hidden_size { get; init; }
+    /// <summary>layernorm; rmsnorm; or simplenorm, which divides by the standard deviation. The last two take conv_mlp.</summary>
+    public string norm_layer { get; init; } = "layernorm";
     public double norm_eps { get; init; } = 1e-6;
+
+    /// <summary>The norm over the channels of a map (B, C, H, W).</summary>
+    internal nn.Module<Tensor, Tensor> Norm2d(int channels) =>
+        norm_layer == "layernorm" ? new LayerNorm2d(channels, norm_eps) : new RmsNorm2d(channels, norm_eps, deviation: norm_layer == "simplenorm");
 }
 
 /// <summary>
@@ -91,7 +100,7 @@ internal sealed class ConvNeXtBlock : Block
     {
         convolutional = config.conv_mlp;
         conv_dw = nn.Conv2d(dim, dim, kernel_size: config.kernel_size, padding: config.kernel_size / 2, groups: dim);
-        norm = convolutional ? new LayerNorm2d(dim, config.norm_eps) : nn.LayerNorm(dim, config.norm_eps);
+        norm = convolutional ? config.Norm2d(dim) : nn.LayerNorm(dim, config.norm_eps);
         mlp = new ConvNeXtMlp(config, dim);
         gamma = config.ls_init_value is { } start ? new Parameter(full(dim, start)) : null;
         drop_path = DropPath.Of(drop);
@@ -118,7 +127,7 @@ internal sealed class ConvNeXtStage : Block
     {
         int dim = config.dims[stage];
         downsample = stage == 0 ? nn.Identity() : nn.Sequential(
-            new LayerNorm2d(config.dims[stage - 1], config.norm_eps), nn.Conv2d(config.dims[stage - 1], dim, kernel_size: 2, stride: 2));
+            config.Norm2d(config.dims[stage - 1]), nn.Conv2d(config.dims[stage - 1], dim, kernel_size: 2, stride: 2));
         blocks = nn.Sequential(drop_path.Select(rate => (nn.Module<Tensor, Tensor>)new ConvNeXtBlock(config, dim, rate)));
         RegisterComponents();
     }
@@ -145,13 +154,18 @@ public sealed class ConvNeXt : StagedModel
         this.config = config;
         if (config.depths.Length != config.dims.Length)
             throw new UserError($"depths has {config.depths.Length} stages, dims {config.dims.Length}", "give both one number for each stage");
+        if (config.norm_layer is not ("layernorm" or "rmsnorm" or "simplenorm"))
+            throw new UserError($"norm_layer '{config.norm_layer}' is not known", "choose layernorm, rmsnorm or simplenorm");
+        if (config.norm_layer != "layernorm" && !config.conv_mlp)
+            throw new UserError($"norm_layer {config.norm_layer} without conv_mlp", "set conv_mlp: true");
         stem = NewStem(config);
         var rates = DropPath.StageRates(config.drop_path_rate, config.depths);
         stages = nn.ModuleList(rates.Select((rate, stage) => (nn.Module<Tensor, Tensor>)new ConvNeXtStage(config, stage, rate)).ToArray());
-        norm_pre = config.head_norm_first ? new LayerNorm2d(num_features, config.norm_eps) : nn.Identity();
+        norm_pre = config.head_norm_first ? config.Norm2d(num_features) : nn.Identity();
         classes = config.num_classes;
         head = new ClassifierHead(num_features, classes, config.drop_rate, channels_last: false,
-            norm_eps: config.head_norm_first ? null : config.norm_eps, hidden_size: config.head_hidden_size);
+            norm_eps: config.head_norm_first ? null : config.norm_eps, hidden_size: config.head_hidden_size,
+            norm: config.head_norm_first || config.norm_layer == "layernorm" ? null : config.Norm2d(num_features));
         RegisterComponents();
         InitialiseWeights();
     }
@@ -166,17 +180,18 @@ public sealed class ConvNeXt : StagedModel
     {
         int dim = config.dims[0];
         if (config.stem_type == "patch")
-            return nn.Sequential(nn.Conv2d(config.in_chans, dim, kernel_size: 4, stride: 4), new LayerNorm2d(dim, config.norm_eps));
+            return nn.Sequential(nn.Conv2d(config.in_chans, dim, kernel_size: 4, stride: 4), config.Norm2d(dim));
         int middle = config.stem_type switch
         {
-            "overlap" => dim,
+            "overlap" or "overlap_act" => dim,
             "overlap_tiered" => Math.Max(8, (dim / 2 + 4) / 8 * 8),
-            _ => throw new UserError($"stem_type '{config.stem_type}' is not known", "choose patch, overlap or overlap_tiered"),
+            _ => throw new UserError($"stem_type '{config.stem_type}' is not known", "choose patch, overlap, overlap_tiered or overlap_act"),
         };
-        return nn.Sequential(
-            nn.Conv2d(config.in_chans, middle, kernel_size: 3, stride: 2, padding: 1),
-            nn.Conv2d(middle, dim, kernel_size: 3, stride: 2, padding: 1),
-            new LayerNorm2d(dim, config.norm_eps));
+        var first = nn.Conv2d(config.in_chans, middle, kernel_size: 3, stride: 2, padding: 1);
+        var second = nn.Conv2d(middle, dim, kernel_size: 3, stride: 2, padding: 1);
+        return config.stem_type == "overlap_act"
+            ? nn.Sequential(first, nn.GELU(), second, config.Norm2d(dim))
+            : nn.Sequential(first, second, config.Norm2d(dim));
     }
 
     private void InitialiseWeights()
@@ -205,6 +220,14 @@ public sealed class ConvNeXt : StagedModel
     private static readonly ConvNeXtConfig Base = Small with { dims = [128, 256, 512, 1024] };
     private static readonly ConvNeXtConfig Large = Small with { dims = [192, 384, 768, 1536] };
     private static readonly ConvNeXtConfig Atto = Tiny with { depths = [2, 2, 6, 2], dims = [40, 80, 160, 320], conv_mlp = true };
+    private static readonly ConvNeXtConfig Zepto = Atto with
+    {
+        depths = [2, 2, 4, 2],
+        dims = [32, 64, 128, 256],
+        norm_layer = "simplenorm",
+        mean = [0.5, 0.5, 0.5],
+        std = [0.5, 0.5, 0.5],
+    };
     private static readonly ConvNeXtConfig Femto = Atto with { dims = [48, 96, 192, 384] };
     private static readonly ConvNeXtConfig Pico = Atto with { dims = [64, 128, 256, 512] };
     private static readonly ConvNeXtConfig Nano = Atto with { depths = [2, 2, 8, 2], dims = [80, 160, 320, 640], crop_pct = 0.95 };
@@ -220,8 +243,11 @@ public sealed class ConvNeXt : StagedModel
         Build = config => new ConvNeXt(config),
         Table = new Dictionary<string, ConvNeXtConfig>
         {
+            ["convnext_zepto_rms"] = Zepto,
+            ["convnext_zepto_rms_ols"] = Zepto with { stem_type = "overlap_act", crop_pct = 0.9 },
             ["convnext_atto"] = Atto,
             ["convnext_atto_ols"] = Atto with { stem_type = "overlap_tiered" },
+            ["convnext_atto_rms"] = Atto with { norm_layer = "rmsnorm" },
             ["convnext_femto"] = Femto,
             ["convnext_femto_ols"] = Femto with { stem_type = "overlap_tiered" },
             ["convnext_pico"] = Pico,

@@ -31,17 +31,30 @@ public sealed record ResNetConfig : ImageModelConfig
     /// ECA-Net's authors do, under their name.
     /// </summary>
     public string attn_layer { get; init; } = "";
+    /// <summary>Channels between the two layers of se, as a share of the block's.</summary>
+    public double rd_ratio { get; init; } = 1.0 / 16;
+    /// <summary>batchnorm, or groupnorm of 32 groups.</summary>
+    public string norm_layer { get; init; } = "batchnorm";
+    /// <summary>What halves a map in place of strides, against aliasing: "" (strides), avg or blur.</summary>
+    public string aa_layer { get; init; } = "";
+    /// <summary>A convolution in place of the stem's max pooling.</summary>
+    public bool replace_stem_pool { get; init; }
+    /// <summary>The first convolution of a block has this many times fewer channels.</summary>
+    public int block_reduce_first { get; init; } = 1;
+    /// <summary>Side of the kernel of shortcuts that stride.</summary>
+    public int down_kernel_size { get; init; } = 1;
 }
 
 /// <summary>A residual branch of convolutions. (B, C, H, W) to (B, C', H/stride, W/stride).</summary>
 internal sealed class ResNetBlock : Block
 {
     private readonly Conv2d conv1;
-    private readonly BatchNorm2d bn1;
+    private readonly nn.Module<Tensor, Tensor> bn1;
     private readonly Conv2d conv2;
-    private readonly BatchNorm2d bn2;
+    private readonly nn.Module<Tensor, Tensor> bn2;
+    private readonly nn.Module<Tensor, Tensor>? aa;
     private readonly Conv2d? conv3;
-    private readonly BatchNorm2d? bn3;
+    private readonly nn.Module<Tensor, Tensor>? bn3;
     private readonly nn.Module<Tensor, Tensor>? se;
     private readonly EfficientChannelAttention? eca;
     private readonly nn.Module<Tensor, Tensor>? drop_path;
@@ -51,51 +64,64 @@ internal sealed class ResNetBlock : Block
     {
         bool bottleneck = config.block == "bottleneck";
         int outplanes = planes * Expansion(config);
+        int width = bottleneck ? (int)(planes * (config.base_width / 64.0)) * config.cardinality : planes;
+        int first = width / config.block_reduce_first;
+        aa = stride == 2 ? ResNet.AntiAlias(config, bottleneck ? width : first) : null;
+        int step = aa is null ? stride : 1;
+        bn1 = ResNet.Norm(config, first);
+        bn2 = ResNet.Norm(config, width);
         if (bottleneck)
         {
-            int width = (int)(planes * (config.base_width / 64.0)) * config.cardinality;
-            conv1 = nn.Conv2d(inplanes, width, kernel_size: 1, bias: false);
-            bn1 = nn.BatchNorm2d(width);
-            conv2 = nn.Conv2d(width, width, kernel_size: 3, stride: stride, padding: 1, groups: config.cardinality, bias: false);
-            bn2 = nn.BatchNorm2d(width);
+            conv1 = nn.Conv2d(inplanes, first, kernel_size: 1, bias: false);
+            conv2 = nn.Conv2d(first, width, kernel_size: 3, stride: step, padding: 1, groups: config.cardinality, bias: false);
             conv3 = nn.Conv2d(width, outplanes, kernel_size: 1, bias: false);
-            bn3 = nn.BatchNorm2d(outplanes);
+            bn3 = ResNet.Norm(config, outplanes);
         }
         else
         {
-            conv1 = nn.Conv2d(inplanes, planes, kernel_size: 3, stride: stride, padding: 1, bias: false);
-            bn1 = nn.BatchNorm2d(planes);
-            conv2 = nn.Conv2d(planes, planes, kernel_size: 3, padding: 1, bias: false);
-            bn2 = nn.BatchNorm2d(planes);
+            conv1 = nn.Conv2d(inplanes, first, kernel_size: 3, stride: step, padding: 1, bias: false);
+            conv2 = nn.Conv2d(first, planes, kernel_size: 3, padding: 1, bias: false);
         }
         se = config.attn_layer switch
         {
-            "se" => new SqueezeExcitation(outplanes, SqueezeExcitation.Hidden(outplanes, 1.0 / 16)),
+            "se" => new SqueezeExcitation(outplanes, SqueezeExcitation.Hidden(outplanes, config.rd_ratio)),
             "eca" => new EfficientChannelAttention(outplanes),
             _ => null,
         };
         eca = config.attn_layer == "eca_3" ? new EfficientChannelAttention(outplanes, kernel_size: 3) : null;
         drop_path = drop > 0 ? new DropPath(drop) : null;
         if (stride != 1 || inplanes != outplanes)
+        {
+            int kernel = stride == 1 ? 1 : config.down_kernel_size;
             downsample = config.avg_down
                 ? nn.Sequential(
                     stride == 1 ? nn.Identity() : nn.AvgPool2d(2, stride, ceil_mode: true, count_include_pad: false),
-                    nn.Conv2d(inplanes, outplanes, kernel_size: 1, bias: false), nn.BatchNorm2d(outplanes))
-                : nn.Sequential(nn.Conv2d(inplanes, outplanes, kernel_size: 1, stride: stride, bias: false), nn.BatchNorm2d(outplanes));
+                    nn.Conv2d(inplanes, outplanes, kernel_size: 1, bias: false), ResNet.Norm(config, outplanes))
+                : nn.Sequential(
+                    nn.Conv2d(inplanes, outplanes, kernel_size: kernel, stride: stride, padding: (stride + kernel - 2) / 2, bias: false),
+                    ResNet.Norm(config, outplanes));
+        }
         RegisterComponents();
     }
 
     public static int Expansion(ResNetConfig config) => config.block == "bottleneck" ? 4 : 1;
 
     /// <summary>The norm that ends the branch; it starts at zero, so that the block starts as its shortcut.</summary>
-    public BatchNorm2d Last => bn3 ?? bn2;
+    public nn.Module<Tensor, Tensor> Last => bn3 ?? bn2;
 
     protected override Tensor Forward(Tensor input)
     {
         var x = bn1.call(conv1.call(input)).relu_();
-        x = bn2.call(conv2.call(x));
-        if (conv3 is not null && bn3 is not null)
-            x = bn3.call(conv3.call(x.relu_()));
+        // The pooling follows the convolution whose stride it replaces.
+        if (conv3 is null || bn3 is null)
+        {
+            x = bn2.call(conv2.call(aa is null ? x : aa.call(x)));
+        }
+        else
+        {
+            x = bn2.call(conv2.call(x)).relu_();
+            x = bn3.call(conv3.call(aa is null ? x : aa.call(x)));
+        }
         if ((se ?? eca) is { } attention)
             x = attention.call(x);
         if (drop_path is not null)
@@ -111,7 +137,7 @@ internal sealed class ResNetBlock : Block
 public sealed class ResNet : StagedModel
 {
     private readonly nn.Module<Tensor, Tensor> conv1;
-    private readonly BatchNorm2d bn1;
+    private readonly nn.Module<Tensor, Tensor> bn1;
     private readonly nn.Module<Tensor, Tensor> act1;
     private readonly nn.Module<Tensor, Tensor> maxpool;
     private readonly Sequential layer1;
@@ -131,9 +157,9 @@ public sealed class ResNet : StagedModel
         Check(config);
         int inplanes = config.stem_type switch { "" => 64, "small" => config.channels[0], _ => config.stem_width * 2 };
         conv1 = StemConvolutions(config, inplanes);
-        bn1 = nn.BatchNorm2d(inplanes);
+        bn1 = Norm(config, inplanes);
         act1 = nn.ReLU();
-        maxpool = config.stem_type == "small" ? nn.Identity() : nn.MaxPool2d(3, stride: 2, padding: 1);
+        maxpool = StemPool(config, inplanes);
         var rates = DropPath.StageRates(config.drop_path_rate, config.layers);
         Sequential Stage(int stage)
         {
@@ -172,10 +198,43 @@ public sealed class ResNet : StagedModel
             throw new UserError($"stem_type '{config.stem_type}' is not known", "choose \"\", deep, deep_tiered or small");
         if (config.attn_layer is not ("" or "se" or "eca" or "eca_3"))
             throw new UserError($"attn_layer '{config.attn_layer}' is not known", "choose \"\", se, eca or eca_3");
+        if (config.norm_layer is not ("batchnorm" or "groupnorm"))
+            throw new UserError($"norm_layer '{config.norm_layer}' is not known", "choose batchnorm or groupnorm");
+        if (config.aa_layer is not ("" or "avg" or "blur"))
+            throw new UserError($"aa_layer '{config.aa_layer}' is not known", "choose \"\", avg or blur");
         if (config.layers.Length != 4)
             throw new UserError($"layers has {config.layers.Length} stages", "give the number of blocks of four stages");
         if (config.channels.Length != 4)
             throw new UserError($"channels has {config.channels.Length} stages", "give the channels of four stages");
+    }
+
+    internal static nn.Module<Tensor, Tensor> Norm(ResNetConfig config, int channels) =>
+        config.norm_layer == "groupnorm" ? nn.GroupNorm(32, channels) : nn.BatchNorm2d(channels);
+
+    /// <summary>What halves a map; null where strides do.</summary>
+    internal static nn.Module<Tensor, Tensor>? AntiAlias(ResNetConfig config, int channels) => config.aa_layer switch
+    {
+        "avg" => nn.AvgPool2d(2),
+        "blur" => new BlurPool2d(channels),
+        _ => null,
+    };
+
+    private static nn.Module<Tensor, Tensor> StemPool(ResNetConfig config, int width)
+    {
+        if (config.stem_type == "small")
+            return nn.Identity();
+        var aa = AntiAlias(config, width);
+        if (config.replace_stem_pool)
+        {
+            var conv = nn.Conv2d(width, width, kernel_size: 3, stride: aa is null ? 2 : 1, padding: 1, bias: false);
+            return aa is null ? nn.Sequential(conv, Norm(config, width), nn.ReLU()) : nn.Sequential(conv, aa, Norm(config, width), nn.ReLU());
+        }
+        return aa switch
+        {
+            null => nn.MaxPool2d(3, stride: 2, padding: 1),
+            BlurPool2d => nn.Sequential(nn.MaxPool2d(3, stride: 1, padding: 1), aa),
+            _ => aa,
+        };
     }
 
     internal static nn.Module<Tensor, Tensor> StemConvolutions(ResNetConfig config, int width)
@@ -187,8 +246,8 @@ public sealed class ResNet : StagedModel
         int second = config.stem_width;
         int first = config.stem_type == "deep_tiered" ? 3 * (second / 4) : second;
         return nn.Sequential(
-            nn.Conv2d(config.in_chans, first, kernel_size: 3, stride: 2, padding: 1, bias: false), nn.BatchNorm2d(first), nn.ReLU(),
-            nn.Conv2d(first, second, kernel_size: 3, padding: 1, bias: false), nn.BatchNorm2d(second), nn.ReLU(),
+            nn.Conv2d(config.in_chans, first, kernel_size: 3, stride: 2, padding: 1, bias: false), Norm(config, first), nn.ReLU(),
+            nn.Conv2d(first, second, kernel_size: 3, padding: 1, bias: false), Norm(config, second), nn.ReLU(),
             nn.Conv2d(second, width, kernel_size: 3, padding: 1, bias: false));
     }
 
@@ -201,7 +260,7 @@ public sealed class ResNet : StagedModel
             if (module is Conv2d conv)
                 nn.init.kaiming_normal_(conv.weight, mode: nn.init.FanInOut.FanOut, nonlinearity: nn.init.NonlinearityType.ReLU);
             else if (module is ResNetBlock block)
-                nn.init.zeros_(block.Last.weight);
+                nn.init.zeros_(block.Last.get_parameter("weight")!);
     }
 
     protected override Tensor Stem(Tensor images)
@@ -242,6 +301,10 @@ public sealed class ResNet : StagedModel
     // Weights of timm's later recipes are evaluated on more of the image.
     private static ResNetConfig Whole(ResNetConfig config) => config with { crop_pct = 0.95 };
     private static ResNetConfig Bilinear(ResNetConfig config) => config with { interpolation = "bilinear" };
+    private static ResNetConfig Blur(ResNetConfig config) => config with { aa_layer = "blur" };
+    private static ResNetConfig Aa(ResNetConfig config) => config with { aa_layer = "avg" };
+    private static ResNetConfig Rs(ResNetConfig config, int size, double crop) =>
+        Se(D(config)) with { rd_ratio = 0.25, replace_stem_pool = true, img_size = size, crop_pct = crop };
     private static ResNetConfig Eca(ResNetConfig config) => config with { attn_layer = "eca" };
     private static ResNetConfig Eca3(ResNetConfig config) => config with { attn_layer = "eca_3" };
 
@@ -263,6 +326,7 @@ public sealed class ResNet : StagedModel
             ["resnet26t"] = T(R26) with { img_size = 256, crop_pct = 0.94 },
             ["resnet26d"] = D(R26),
             ["resnet50"] = Whole(R50),
+            ["resnet50_gn"] = R50 with { norm_layer = "groupnorm", crop_pct = 0.94 },
             ["resnet50c"] = C(R50),
             ["resnet50d"] = D(R50),
             ["resnet50s"] = S(R50),
@@ -318,6 +382,25 @@ public sealed class ResNet : StagedModel
             ["ecaresnet101d"] = Eca(D(R101)),
             ["ecaresnet200d"] = Whole(Eca(D(R200))) with { img_size = 256 },
             ["ecaresnet269d"] = Whole(Eca(D(R269))) with { img_size = 320 },
+            ["senet154"] = Se(X(S(R152), 64, 4)) with { block_reduce_first = 2, down_kernel_size = 3 },
+            ["resnetblur18"] = Blur(R18),
+            ["resnetblur50"] = Blur(R50),
+            ["resnetblur50d"] = Blur(D(R50)),
+            ["resnetblur101d"] = Blur(D(R101)),
+            ["resnetaa34d"] = Aa(D(R34)),
+            ["resnetaa50"] = Whole(Aa(R50)),
+            ["resnetaa50d"] = Whole(Aa(D(R50))),
+            ["resnetaa101d"] = Whole(Aa(D(R101))),
+            ["seresnetaa50d"] = Se(Aa(D(R50))),
+            ["seresnextaa101d_32x8d"] = Whole(Se(Aa(X(D(R101), 32, 8)))) with { img_size = 288 },
+            ["seresnextaa201d_32x8d"] = Se(Aa(X(D(R200), 32, 8))) with { layers = [3, 24, 36, 4], stem_width = 64, img_size = 384, crop_pct = 1 },
+            ["resnetrs50"] = Rs(R50, 160, 0.91),
+            ["resnetrs101"] = Rs(R101, 192, 0.94),
+            ["resnetrs152"] = Rs(R152, 256, 1),
+            ["resnetrs200"] = Rs(R200, 256, 1),
+            ["resnetrs270"] = Rs(R50 with { layers = [4, 29, 53, 4] }, 256, 1),
+            ["resnetrs350"] = Rs(R50 with { layers = [4, 36, 72, 4] }, 288, 1),
+            ["resnetrs420"] = Rs(R50 with { layers = [4, 44, 87, 4] }, 320, 1),
         },
     };
 }

@@ -24,12 +24,13 @@ public sealed class ClassifierHead : Block
     /// <param name="norm_eps">Epsilon of a layer norm after the mean; null for no norm.</param>
     /// <param name="hidden_size">Width of a layer before the classifier; null for none.</param>
     /// <param name="act_layer">Activation of that layer.</param>
-    public ClassifierHead(long in_features, int num_classes, double drop_rate, bool channels_last, double? norm_eps = null, int? hidden_size = null, string act_layer = "gelu")
-        : base(nameof(ClassifierHead))
+    /// <param name="norm">Another norm after the mean, (B, C) to the same.</param>
+    public ClassifierHead(long in_features, int num_classes, double drop_rate, bool channels_last, double? norm_eps = null, int? hidden_size = null, string act_layer = "gelu",
+        nn.Module<Tensor, Tensor>? norm = null) : base(nameof(ClassifierHead))
     {
         this.in_features = hidden_size ?? in_features;
         channelsLast = channels_last;
-        norm = norm_eps is { } eps ? nn.LayerNorm(in_features, eps) : nn.Identity();
+        this.norm = norm ?? (norm_eps is { } eps ? nn.LayerNorm(in_features, eps) : nn.Identity());
         pre_logits = hidden_size is { } hidden ? nn.Sequential(("fc", nn.Linear(in_features, hidden)), ("act", Activations.Create(act_layer))) : null;
         drop = nn.Dropout(drop_rate);
         fc = Linears.Classifier(this.in_features, num_classes);
