@@ -54,6 +54,7 @@ public static class ModelRegistry
         Register(Vision.PerceptionEncoder.Family);
         Register(Vision.SwinTransformer.Family);
         Register(Vision.SwinTransformerV2.Family);
+        Register(Vision.SwinTransformerV2Cr.Family);
         Register(Vision.PyramidVisionTransformer.Family);
         Register(Vision.Twins.Family);
         Register(Vision.BiFormer.Family);

@@ -51,6 +51,7 @@ public class HostMatrixTests
         ["beit_base_patch16_224"] = "img_size: 32, patch_size: 8, embed_dim: 12, depth: 2, num_heads: 2",
         ["swin_tiny_patch4_window7_224"] = "img_size: 32, embed_dim: 12, depths: [2, 1], num_heads: [2, 2], window_size: [2]",
         ["swinv2_tiny_window8_256"] = "img_size: 32, embed_dim: 12, depths: [2, 1], num_heads: [2, 2], window_size: 2, pretrained_window_sizes: [0, 0]",
+        ["swinv2_cr_tiny_224"] = "img_size: 32, embed_dim: 12, depths: [2, 1], num_heads: [2, 2], window_size: 2, init_values: 1",
         ["pvt_v2_b0"] = "img_size: 32, embed_dims: [8, 12, 12, 12], depths: [1, 1, 1, 1], num_heads: [2, 2, 2, 2]",
         ["twins_svt_small"] = "img_size: 32, embed_dims: [8, 12, 12, 12], depths: [2, 1, 1, 1], num_heads: [2, 2, 2, 2]",
         ["focalnet_tiny_srf"] = "img_size: 32, embed_dim: 12, depths: [2, 1], focal_levels: [1, 1], focal_windows: [3, 3]",
