@@ -117,10 +117,11 @@ public sealed partial class Verifier
         }
         foreach (var (expected, found) in recording.outputs.Zip(outputs))
             outputError = Math.Max(outputError, Difference(expected, found, outputs.Count == 1 ? "output" : $"output '{expected.name}'"));
-        // What a port writes as a function, such as an activation, has no module to watch.
         foreach (var feature in recording.features)
             if (features.Find(feature.name) is { } found)
                 featureError = Math.Max(featureError, Difference(feature, found, $"feature '{feature.name}'"));
+            else if (HasParameters(feature.name))
+                problems.Add($"no module '{feature.name}' to compare a feature of");
 
         if (recording.decode is { } decoding && model is LanguageModel language)
             CompareDecoding(language, decoding);
@@ -130,6 +131,10 @@ public sealed partial class Verifier
         foreach (var gradient in recording.backward.grads)
             CompareGradient(gradient);
     }
+
+    // What a port writes as a function, such as an activation, has no module to watch; what has parameters must have one.
+    private bool HasParameters(string feature) =>
+        recording.state.Any(entry => entry.name.StartsWith(feature.Split('#')[0] + ".", StringComparison.Ordinal));
 
     private static Tensor Loss(IReadOnlyList<Tensor> outputs) => outputs
         .Select((output, i) => (output, probe: i == 0 ? "grad_probe" : $"grad_probe.{i}"))
