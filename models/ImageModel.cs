@@ -87,6 +87,21 @@ public abstract class ImageModel(string name) : nn.Module<Tensor, Tensor>(name)
     /// <summary>The layer that a parameter belongs to.</summary>
     public abstract int layer_of(string parameter);
 
+    /// <summary>What the head sees of tokens (B, prefix + N, C): the first (token) or the mean of those of the map (avg), (B, C); else all.</summary>
+    private protected static Tensor PoolTokens(Tensor tokens, string global_pool, int prefix_tokens) => global_pool switch
+    {
+        "token" => tokens[.., 0],
+        "avg" => tokens.slice(1, prefix_tokens, tokens.shape[1], 1).mean([1]),
+        _ => tokens,
+    };
+
+    /// <exception cref="ArgumentException">Images (B, C, H, W) are not square of that side.</exception>
+    private protected static void RequireSize(Tensor images, int img_size)
+    {
+        if (images.shape[2] != img_size || images.shape[3] != img_size)
+            throw new ArgumentException($"the model takes images of {img_size}x{img_size}, not {images.shape[2]}x{images.shape[3]}: set img_size");
+    }
+
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();

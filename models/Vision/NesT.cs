@@ -228,8 +228,7 @@ public sealed class Nest : StagedModel
 
     protected override Tensor Stem(Tensor images)
     {
-        if (images.shape[2] != config.img_size || images.shape[3] != config.img_size)
-            throw new ArgumentException($"the model takes images of {config.img_size}x{config.img_size}, not {images.shape[2]}x{images.shape[3]}: set img_size");
+        RequireSize(images, config.img_size);
         return patch_embed.call(images);
     }
 

@@ -249,8 +249,7 @@ public sealed class TransformerInTransformer : ImageModel
     // Pixels (B N, P², inner_dim), and class token and patches (B, 1 + N, embed_dim).
     private Tensor[] Embed(Tensor images)
     {
-        if (images.shape[2] != config.img_size || images.shape[3] != config.img_size)
-            throw new ArgumentException($"the model takes images of {config.img_size}x{config.img_size}, not {images.shape[2]}x{images.shape[3]}: set img_size");
+        RequireSize(images, config.img_size);
         long batch = images.shape[0];
         var pixels = pixel_embed.call(images);
         var patches = norm2_proj.call(proj.call(norm1_proj.call(pixels.reshape(batch, config.Grid * config.Grid, -1))));
@@ -297,13 +296,7 @@ public sealed class TransformerInTransformer : ImageModel
     public override Tensor forward_head(Tensor x, bool pre_logits = false)
     {
         using var scope = NewDisposeScope();
-        x = config.global_pool switch
-        {
-            "token" => x[.., 0],
-            "avg" => x.slice(1, 1, x.shape[1], 1).mean([1]),
-            _ => x,
-        };
-        x = head_drop.call(x);
+        x = head_drop.call(PoolTokens(x, config.global_pool, prefix_tokens: 1));
         return scope.MoveToOuter(pre_logits ? x : head.call(x));
     }
 

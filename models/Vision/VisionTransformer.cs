@@ -242,13 +242,7 @@ public sealed class VisionTransformer : IsotropicModel
         using var scope = NewDisposeScope();
         if (head_dist is not null)
             return scope.MoveToOuter(Distilled(x[.., 0], x[.., 1], pre_logits));
-        x = config.global_pool switch
-        {
-            "token" => x[.., 0],
-            "avg" => x.slice(1, num_prefix_tokens, x.shape[1], 1).mean([1]),
-            "map" => attn_pool!.call(x.slice(1, num_prefix_tokens, x.shape[1], 1)),
-            _ => x,
-        };
+        x = attn_pool is null ? PoolTokens(x, config.global_pool, num_prefix_tokens) : attn_pool.call(x.slice(1, num_prefix_tokens, x.shape[1], 1));
         x = head_drop.call(fc_norm.call(x));
         return scope.MoveToOuter(pre_logits ? x : head.call(x));
     }

@@ -166,8 +166,7 @@ public sealed class VitRelPos : IsotropicModel
 
     protected override Tensor Embed(Tensor images)
     {
-        if (images.shape[2] != config.img_size || images.shape[3] != config.img_size)
-            throw new ArgumentException($"the model takes images of {config.img_size}x{config.img_size}, not {images.shape[2]}x{images.shape[3]}: set img_size");
+        RequireSize(images, config.img_size);
         using var scope = NewDisposeScope();
         var patches = patch_embed.call(images);
         return scope.MoveToOuter(cls_token is null ? patches : cat([cls_token.expand(patches.shape[0], -1, -1), patches], 1));
@@ -176,13 +175,7 @@ public sealed class VitRelPos : IsotropicModel
     public override Tensor forward_head(Tensor x, bool pre_logits = false)
     {
         using var scope = NewDisposeScope();
-        x = config.global_pool switch
-        {
-            "token" => x[.., 0],
-            "avg" => x.slice(1, PrefixTokens, x.shape[1], 1).mean([1]),
-            _ => x,
-        };
-        x = head_drop.call(fc_norm.call(x));
+        x = head_drop.call(fc_norm.call(PoolTokens(x, config.global_pool, PrefixTokens)));
         return scope.MoveToOuter(pre_logits ? x : head.call(x));
     }
 

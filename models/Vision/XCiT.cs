@@ -290,13 +290,7 @@ public sealed class Xcit : IsotropicModel
     public override Tensor forward_head(Tensor x, bool pre_logits = false)
     {
         using var scope = NewDisposeScope();
-        x = config.global_pool switch
-        {
-            "token" => x[.., 0],
-            "avg" => x.slice(1, 1, x.shape[1], 1).mean([1]),
-            _ => x,
-        };
-        x = head_drop.call(x);
+        x = head_drop.call(PoolTokens(x, config.global_pool, prefix_tokens: 1));
         return scope.MoveToOuter(pre_logits ? x : head.call(x));
     }
 
