@@ -51,9 +51,14 @@ public sealed class GroupedQueryAttention : CausalAttention
     public GroupedQueryAttention(CausalSite site, GroupedQueryConfig config) : base(nameof(GroupedQueryAttention), site)
     {
         this.config = config;
-        heads = config.num_heads ?? site.NumHeads;
+        heads = config.num_heads is null ? site.NumHeads : config.HeadsFor(site.Dim);
         groups = config.num_key_value_heads ?? (config.num_heads is null ? site.KeyValueHeads : heads);
         head_dim = config.num_heads is null ? site.HeadDim : (int)(site.Dim / heads);
+        if (site.Rotary is not null && head_dim != site.HeadDim)
+            throw new UserError($"num_heads {heads} makes heads of {head_dim} channels, but the host's rotary positions are for {site.HeadDim}",
+                "leave num_heads out here, and set the model's own number of heads");
+        if (config.sliding_window < 0)
+            throw new UserError($"sliding_window {config.sliding_window} is below 0", "give the tokens that a query sees, or 0 for all");
         window = config.sliding_window is { } own ? own == 0 ? null : own : site.Window;
         if (groups < 1 || heads % groups != 0)
             throw new UserError($"{heads} heads do not divide into num_key_value_heads {groups}", "choose a number that divides the heads");

@@ -152,6 +152,16 @@ public class LanguageModelTests
     }
 
     [Theory]
+    [InlineData(5, null, "24 channels do not divide into num_heads 5")]
+    [InlineData(8, null, "num_heads 8 makes heads of 3 channels, but the host's rotary positions are for 6")]
+    [InlineData(null, -1, "sliding_window -1 is below 0")]
+    public void An_attention_that_does_not_fit_the_decoder_is_named(int? heads, int? window, string message)
+    {
+        var attention = new GroupedQueryConfig { num_heads = heads, sliding_window = window };
+        Assert.Equal(message, Assert.Throws<UserError>(() => new Decoder(small with { attention = attention })).Message);
+    }
+
+    [Theory]
     [InlineData("{}", "config.json has no 'model_type'")]
     [InlineData("""{"model_type": "bert"}""", "config.json's model_type 'bert' is not known")]
     [InlineData("""{"model_type": "llama"}""", "config.json has no 'vocab_size'")]
