@@ -40,14 +40,13 @@ public static class ModelCatalogue
     /// <summary>Multiply-adds for each token of one forward pass over a context of a language model.</summary>
     public static double MultiplyAddsOfToken(NamedPart part, int context)
     {
-        var family = ModelRegistry.Family(part.name);
         var before = get_default_device();
         set_default_device(META);
         try
         {
             using var scope = NewDisposeScope();
             using var _ = no_grad();
-            using var model = (LanguageModel)family.Create(ModelBuilder.Config(part));
+            using var model = (LanguageModel)ModelBuilder.Build(part);
             model.eval();
             using var counter = new FlopCounter(model);
             model.call(empty(1, context, dtype: ScalarType.Int64));
