@@ -47,7 +47,7 @@ public class LanguageModelTests
         max_position_embeddings = 64,
     };
 
-    public static TheoryData<string> Shapes => new("plain", "window", "softcap", "experts", "gpt2");
+    public static TheoryData<string> Shapes => new("plain", "window", "softcap", "experts", "gpt2", "moh", "moh query_norm", "moh gpt2", "kdgqa", "kdgqa window", "dgqa", "pgqa");
 
     private static LanguageModel Build(string shape)
     {
@@ -57,6 +57,13 @@ public class LanguageModelTests
             "window" => new Decoder(small with { sliding_window = 5, windowed_layers = [true, false] }),
             "softcap" => new Decoder(small with { attn_logit_softcapping = 2, norm_placement = "both", gemma_scaling = true }),
             "experts" => new Decoder(small with { num_local_experts = 4 }),
+            "moh" => new Decoder(small with { sliding_window = 5, attention = new MixtureOfHeadAttentionConfig() }),
+            "moh query_norm" => new Decoder(small with { qk_norm = "head", fused = true, attention = new MixtureOfHeadAttentionConfig { router = "query_norm" } }),
+            "moh gpt2" => new Gpt2(new Gpt2Config { vocab_size = 50, n_embd = 24, n_layer = 2, n_head = 4, n_positions = 64, attention = new MixtureOfHeadAttentionConfig() }),
+            "kdgqa" => new Decoder(small with { num_key_value_heads = 4, attention = new KeyDrivenGroupConfig { num_key_value_heads = 2 } }),
+            "kdgqa window" => new Decoder(small with { sliding_window = 5, qk_norm = "head", attention = new KeyDrivenGroupConfig() }),
+            "dgqa" => new Decoder(small with { attention = new DynamicGroupConfig { kind = "ema", window_size = 3 } }),
+            "pgqa" => new Decoder(small with { attention = new PerturbedGroupConfig() }),
             "gpt2" => new Gpt2(new Gpt2Config { vocab_size = 50, n_embd = 24, n_layer = 2, n_head = 4, n_positions = 64 }),
             _ => new Decoder(small),
         };
@@ -188,6 +195,7 @@ public class LanguageModelTests
     [Theory]
     [InlineData("gpt2", 124_439_808)]
     [InlineData("llama2_7b", 6_738_415_616)]
+    [InlineData("moh_llama3_8b", 8_297_648_128)]
     [InlineData("llama3.1_8b", 8_030_261_248)]
     [InlineData("llama3.2_1b", 1_235_814_400)]
     [InlineData("mistral_7b_v0.3", 7_248_023_552)]
