@@ -24,12 +24,9 @@ public sealed class HuggingFaceModel : IDisposable
     /// <exception cref="UserError">Something is missing, broken or not known.</exception>
     public static HuggingFaceModel Load(string folder, Device device, ScalarType dtype = ScalarType.Float32)
     {
-        var configFile = Path.Combine(folder, "config.json");
-        if (!File.Exists(configFile))
-            throw new UserError($"'{folder}' has no config.json", "give the folder of a Hugging Face language model");
-        // Before the weights, which may take long.
+        // Both before the weights, which may take long.
+        var config = LanguageModelConfigFile.Load(folder);
         var tokenizer = Tokenizers.Load(folder);
-        var config = HuggingFaceDecoders.Read(HuggingFaceConfig.Load(configFile).Values);
         LanguageModel model;
         using (RandomInit.Skip())
             model = HuggingFaceDecoders.Create(config);
