@@ -10,7 +10,7 @@ namespace Attention.Cli.Commands;
 /// <summary>Shows which heads a language model's tokens choose.</summary>
 internal sealed class HeadsCommand : CliCommand
 {
-    private readonly Argument<string> folder = new("FOLDER") { Description = "A Hugging Face folder of a model whose heads are a mixture" };
+    private readonly Argument<string> folder = new("FOLDER") { Description = "A Hugging Face folder, or that of a run, of a model whose heads are a mixture" };
     private readonly Option<string> text = new("--text") { Description = "A file with text for the model to read", HelpName = "FILE", Required = true };
     private readonly Option<string?> page = new("--out") { Description = "A page with heat maps", HelpName = "FILE" };
     private readonly Option<int?> window = new("--window") { Description = "Tokens that the model reads at a time; its context, at most 1,024, by default" };
@@ -30,7 +30,7 @@ internal sealed class HeadsCommand : CliCommand
             throw new UserError($"there is no file '{file}'", "name a file with text");
         if (context.Get(window) is < 1)
             throw new UserError($"--window is {context.Get(window)}, but must be at least 1", "leave it out for the model's context");
-        using var model = HuggingFaceModel.Load(context.Get(folder), cuda.is_available() ? CUDA : CPU);
+        using var model = TextModel.Load(context.Get(folder), cuda.is_available() ? CUDA : CPU);
         var statistics = HeadStatistics.OfText(model, File.ReadAllText(file), context.Get(window), context.Stop);
         var table = new ResultTable(new("layer"), new("shared_heads"), new("class"), new("tokens"), new("share_of_each_routed_head"));
         foreach (var layer in statistics.Layers)

@@ -49,7 +49,7 @@ public sealed record HeadStatistics(IReadOnlyList<string> Classes, IReadOnlyList
     /// <param name="text">The text, at least one token long.</param>
     /// <param name="window">Tokens of a window; null for the model's context, but 1,024 at the most.</param>
     /// <param name="cancellation">Ends it.</param>
-    public static HeadStatistics OfText(HuggingFaceModel model, string text, int? window = null, CancellationToken cancellation = default)
+    public static HeadStatistics OfText(TextModel model, string text, int? window = null, CancellationToken cancellation = default)
     {
         var ids = model.Tokenizer.Encode(text);
         if (ids.Length == 0)

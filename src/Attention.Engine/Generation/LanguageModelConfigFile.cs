@@ -29,7 +29,7 @@ public static class LanguageModelConfigFile
     {
         var file = Path.Combine(folder, "config.json");
         if (!File.Exists(file))
-            throw new UserError($"'{folder}' has no config.json", "give the folder of a Hugging Face language model");
+            throw new UserError($"'{folder}' has no config.json", "give the folder of a Hugging Face language model, or of a run");
         var values = HuggingFaceConfig.Load(file).Values;
         var config = Read(values);
         return config.attention is null && IsMohLlama(values, folder) ? config with { attention = new MixtureOfHeadAttentionConfig { router = "query_norm" } } : config;

@@ -34,7 +34,7 @@ public sealed class GroupedQueryConversionTests : IDisposable
     private static Tensor Logits(string path)
     {
         using var _ = no_grad();
-        using var model = HuggingFaceModel.Load(path, CPU);
+        using var model = TextModel.Load(path, CPU);
         return model.Model.call(TinyLlama.Tokens(model.Tokenizer));
     }
 

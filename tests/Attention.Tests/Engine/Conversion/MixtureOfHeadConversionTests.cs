@@ -28,7 +28,7 @@ public sealed class MixtureOfHeadConversionTests : IDisposable
     private static Tensor Logits(string path)
     {
         using var _ = no_grad();
-        using var model = HuggingFaceModel.Load(path, CPU);
+        using var model = TextModel.Load(path, CPU);
         return model.Model.call(TinyLlama.Tokens(model.Tokenizer));
     }
 
@@ -55,7 +55,7 @@ public sealed class MixtureOfHeadConversionTests : IDisposable
         Assert.Equal(["config.json", "generation_config.json", "model.safetensors", "tokenizer.json"], Directory.GetFiles(To).Select(Path.GetFileName).Order());
         Assert.Equal([From, To], Directory.GetDirectories(folder.Path).Order());
 
-        using var model = HuggingFaceModel.Load(To, CPU);
+        using var model = TextModel.Load(To, CPU);
         Assert.Equal(2, model.Model.modules().OfType<MixtureOfHeadDecoding>().Count());
         var text = string.Concat(model.Continue(["The quick"], new SamplingConfig { max_new_tokens = 12, temperature = 0 }).Select(part => part.Text));
         Assert.NotEmpty(text);
@@ -124,7 +124,7 @@ public sealed class MixtureOfHeadConversionTests : IDisposable
         TinyLlama.Write(From, "llama", ("auto_map", new Dictionary<string, string> { ["AutoModelForCausalLM"] = "modeling_llama.LlamaForCausalLM" }));
         Assert.Contains("modeling_llama.py", Assert.Throws<UserError>(() => LanguageModelConfigFile.Load(From)).Message);
         File.WriteAllText(Path.Combine(From, "modeling_llama.py"), "self.routed_head = int(self.num_heads * (0.75 - 0.5))");
-        using (var model = HuggingFaceModel.Load(From, CPU))
+        using (var model = TextModel.Load(From, CPU))
             Assert.Equal(2, model.Model.modules().OfType<MixtureOfHeadDecoding>().Count());
         File.WriteAllText(Path.Combine(From, "modeling_llama.py"), "class LlamaForCausalLM: pass");
         Assert.Null(LanguageModelConfigFile.Load(From).attention);

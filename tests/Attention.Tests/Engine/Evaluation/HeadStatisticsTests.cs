@@ -24,7 +24,7 @@ public sealed class HeadStatisticsTests : IDisposable
     [Fact]
     public void Shares_are_given_for_each_layer_and_class_of_tokens()
     {
-        using var model = HuggingFaceModel.Load(Mixture(), CPU);
+        using var model = TextModel.Load(Mixture(), CPU);
         var text = string.Concat(Enumerable.Repeat(TinyLlama.Text, 4));
         var statistics = HeadStatistics.OfText(model, text, window: 50);
         // Four times 13 lazy dogs: letters, digits, commas and stops, spaces.
