@@ -101,6 +101,8 @@ internal sealed class CausalKeyDrivenGroups : QueryGrouping
 
     public override void Remember(Tensor k, KeyLengthCache? cache)
     {
+        if (k.device_type == DeviceType.META)
+            return;
         var sums = k.detach().to(ScalarType.Float64).pow(2).sum(-1).cumsum(-1);
         if (cache is not null)
         {

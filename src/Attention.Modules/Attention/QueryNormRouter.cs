@@ -11,8 +11,8 @@ namespace Attention.Modules;
 /// </summary>
 public sealed class QueryNormRouter
 {
-    // Far below the deviation of any real queries.
-    private const double LeastDeviation = 1e-12;
+    // Far below that of any real queries.
+    private const double LeastVariance = 1e-24;
 
     private readonly nn.Module owner;
     private readonly int choice, shared_head, routed_head;
@@ -50,7 +50,12 @@ public sealed class QueryNormRouter
         return scope.MoveToOuter(cat([shared, gates], -1));
     }
 
-    // The lengths relative to how much they differ: (..., routed heads) to probabilities.
-    private Tensor Shares(Tensor lengths) =>
-        (choice == 1 ? lengths : lengths / lengths.std(-1, keepdim: true).clamp(min: LeastDeviation)).softmax(-1);
+    // The lengths relative to their standard deviation: (..., routed heads) to probabilities.
+    private Tensor Shares(Tensor lengths)
+    {
+        if (choice == 1)
+            return lengths.softmax(-1);
+        var variance = (lengths - lengths.mean([-1], keepdim: true)).pow(2).sum(-1, keepdim: true) / (choice - 1);
+        return (lengths / variance.clamp(min: LeastVariance).sqrt()).softmax(-1);
+    }
 }

@@ -101,12 +101,17 @@ public class HostMatrixTests
         public NamedPart model { get; init; } = "";
     }
 
+    private static NamedPart Part(string host, string options, string attention)
+    {
+        string chosen = attentions[attention] == "" ? $"name: {attention}" : $"name: {attention}, {attentions[attention]}";
+        string yaml = $"model: {{name: {host}, {options}, attention: {{{chosen}}}}}";
+        return ConfigLoader.Parse<ModelSection>(yaml).Value.model;
+    }
+
     private static nn.Module<Tensor, Tensor> Build(string host, string options, string attention)
     {
         manual_seed(0);
-        string chosen = attentions[attention] == "" ? $"name: {attention}" : $"name: {attention}, {attentions[attention]}";
-        string yaml = $"model: {{name: {host}, {options}, attention: {{{chosen}}}}}";
-        return (nn.Module<Tensor, Tensor>)ModelBuilder.Build(ConfigLoader.Parse<ModelSection>(yaml).Value.model);
+        return (nn.Module<Tensor, Tensor>)ModelBuilder.Build(Part(host, options, attention));
     }
 
     [Fact]
@@ -141,6 +146,23 @@ public class HostMatrixTests
             var tokens = (arange(12, ScalarType.Int64) + randint(0, 8, [4, 1]).to(ScalarType.Int64)) % 8;
             return nn.functional.cross_entropy(model.call(tokens.narrow(1, 0, 11)).reshape(-1, 8), tokens.narrow(1, 1, 11).reshape(-1));
         });
+    }
+
+    /// <summary>Operations are counted on shapes alone, for which an attention has to need no numbers.</summary>
+    [Theory]
+    [MemberData(nameof(CausalPairs))]
+    public void Any_decoder_s_operations_are_counted(string host, string attention) =>
+        Assert.True(ModelCatalogue.MultiplyAddsOfToken(Part(host, decoders[host], attention), 8) > 0);
+
+    [Theory]
+    [InlineData("moh", "router: query_norm")]
+    [InlineData("kdgqa", "num_key_value_heads: 1")]
+    [InlineData("dgqa", "num_key_value_heads: 1")]
+    [InlineData("pgqa", "num_key_value_heads: 1")]
+    public void Operations_of_routed_heads_are_counted(string attention, string options)
+    {
+        var section = ConfigLoader.Parse<ModelSection>($"model: {{name: vit_tiny_patch16_224, img_size: 32, depth: 1, num_heads: 4, attention: {{name: {attention}, {options}}}}}").Value.model;
+        Assert.True(ModelCatalogue.MultiplyAdds(section) > 0);
     }
 
     private static void Learns(nn.Module<Tensor, Tensor> model, Type attention, Func<Tensor> forward)
