@@ -1,3 +1,4 @@
+using Attention.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -220,6 +221,8 @@ internal sealed class DynamicGroups : QueryGrouping
 
     protected override Tensor AttendGroups(Tensor q, Tensor k, Tensor v, Tensor? mask, AttendOptions options)
     {
+        if (ActivationCheckpoint.IsSecondRun && Served is { } first)
+            return AttendUneven(q, k, v, first, mask, options);
         var (before, after) = Allocate(k);
         return AttendUneven(q, k, v, causal ? before : after, mask, options);
     }

@@ -1,3 +1,5 @@
+using Attention.Models;
+using Attention.Models.Vision;
 using Attention.Modules;
 using TorchSharp;
 using Xunit;
@@ -142,6 +144,32 @@ public sealed class QueryGroupTests : IDisposable
             var difference = (Loss(input + step.view(1, 5, 24)) - Loss(input - step.view(1, 5, 24))) / 2e-6;
             Assert.Equal(difference, input.grad!.flatten()[i].item<double>(), 1e-6);
         }
+    }
+
+    [Theory]
+    [InlineData("kdgqa")]
+    [InlineData("dgqa")]
+    [InlineData("dgqa ema")]
+    [InlineData("pgqa")]
+    public void Activation_checkpoints_change_nothing(string name)
+    {
+        var images = randn(2, 3, 32, 32);
+        Dictionary<string, Tensor> Trained(bool checkpoint)
+        {
+            manual_seed(2);
+            using var model = (ImageModel)ModelRegistry.Create<VitConfig>("vit_tiny_patch16_224", config => config with
+            {
+                img_size = 32, patch_size = 8, embed_dim = 24, depth = 2, num_heads = 6, num_classes = 3, attention = Config(name),
+            });
+            if (checkpoint)
+                Assert.Equal(2, Block.Checkpoint(model));
+            for (int step = 0; step < 3; step++)
+                model.call(images * (step + 1)).sum().backward();
+            return model.named_parameters().Select(p => (p.name, p.parameter.grad!)).Concat(model.named_buffers().Select(b => (b.name, b.buffer)))
+                .ToDictionary(pair => pair.Item1, pair => pair.Item2.clone());
+        }
+        var (plain, again) = (Trained(false), Trained(true));
+        Assert.All(plain, pair => Assert.True(allclose(pair.Value, again[pair.Key], 1e-4, 1e-6), pair.Key));
     }
 
     [Theory]
