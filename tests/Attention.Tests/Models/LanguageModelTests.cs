@@ -150,6 +150,30 @@ public class LanguageModelTests
         Assert.Equal("65 tokens are more than the model's context of 64", Assert.Throws<UserError>(() => model.call(many)).Message);
     }
 
+    [Theory]
+    [InlineData(4, 0, "learned")]
+    [InlineData(2, 2, "learned")]
+    [InlineData(0, 4, "learned")]
+    [InlineData(1, 3, "query_norm")]
+    public void A_mixture_of_all_heads_alike_is_the_dense_model(int shared, int routed, string router)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using var dense = Build("plain");
+        using var mixture = new Decoder(small with { attention = new MixtureOfHeadAttentionConfig { shared_head = shared, routed_head = routed, router = router } });
+        var weights = dense.state_dict();
+        // Routers that score all heads alike; the others' weights are the dense model's.
+        foreach (var (name, tensor) in mixture.state_dict())
+            if (weights.TryGetValue(name, out var weight))
+                tensor.copy_(weight);
+            else
+                tensor.zero_();
+        dense.eval();
+        mixture.eval();
+        var tokens = randint(0, 50, [2, 20]).to(ScalarType.Int64);
+        Assert.True(allclose(dense.call(tokens), mixture.call(tokens), rtol: 1e-5, atol: 1e-6));
+    }
+
     [Fact]
     public void An_attention_that_looks_ahead_is_refused()
     {

@@ -159,7 +159,13 @@ public sealed class QueryGroupTests : IDisposable
             manual_seed(2);
             using var model = (ImageModel)ModelRegistry.Create<VitConfig>("vit_tiny_patch16_224", config => config with
             {
-                img_size = 32, patch_size = 8, embed_dim = 24, depth = 2, num_heads = 6, num_classes = 3, attention = Config(name),
+                img_size = 32,
+                patch_size = 8,
+                embed_dim = 24,
+                depth = 2,
+                num_heads = 6,
+                num_classes = 3,
+                attention = Config(name),
             });
             if (checkpoint)
                 Assert.Equal(2, Block.Checkpoint(model));
