@@ -68,6 +68,17 @@ public sealed record CausalSite(long Dim, int NumHeads, int Layer, CausalContext
 
     /// <summary>Epsilon of the model's norms.</summary>
     public double NormEps { get; init; } = 1e-6;
+
+    /// <summary>The host's own attention, from which others take what they leave open: biases, norms, scale, limits.</summary>
+    public GroupedQueryConfig Own { get; init; } = new();
+}
+
+/// <summary>A config whose attention has a form for decoders, in which no token sees a later one.</summary>
+public interface ICausalAttentionConfig
+{
+    /// <summary>A new module for a decoder's place; what the record leaves open is as the host has it.</summary>
+    /// <exception cref="UserError">The record does not fit the place.</exception>
+    CausalAttention CreateCausal(CausalSite site);
 }
 
 /// <summary>A decoder's attention: each token sees those before it and itself. (B, T, C) to the same.</summary>
