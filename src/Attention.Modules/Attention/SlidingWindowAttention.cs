@@ -68,7 +68,7 @@ public sealed class SlidingWindowAttention : Block
             return null;
         var place = arange(tokens, ScalarType.Int64, like.device);
         var (query, key) = (place.unsqueeze(1), place.unsqueeze(0));
-        var hidden = (query - key).abs().ge(window).logical_and(query.ge(prefix)).logical_and(key.ge(prefix));
+        var hidden = (query - key).abs().ge(window).bitwise_and(query.ge(prefix)).bitwise_and(key.ge(prefix));
         return zeros(tokens, tokens, like.dtype, like.device).masked_fill(hidden, double.NegativeInfinity);
     }
 }
