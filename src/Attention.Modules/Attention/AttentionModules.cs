@@ -26,6 +26,7 @@ public static class AttentionModules
         Register("cross_covariance", new CrossCovarianceAttentionConfig());
         Register("talking_heads", new TalkingHeadsAttentionConfig());
         Register("grouped_query", new GroupedQueryConfig());
+        Register("sliding_window", new SlidingWindowConfig());
         Register("kdgqa", new KeyDrivenGroupConfig());
         Register("dgqa", new DynamicGroupConfig());
         Register("pgqa", new PerturbedGroupConfig());

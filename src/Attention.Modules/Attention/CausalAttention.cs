@@ -36,7 +36,7 @@ public sealed class CausalContext : IDisposable
             using var scope = NewDisposeScope();
             var query = arange(keys - queries, keys, ScalarType.Int64).unsqueeze(1);
             var key = arange(keys, ScalarType.Int64).unsqueeze(0);
-            var hidden = window is { } w ? (key > query).logical_or(key <= query - w) : key > query;
+            var hidden = window is { } w ? (key > query).bitwise_or(key <= query - w) : key > query;
             mask = zeros(queries, keys).masked_fill(hidden, double.NegativeInfinity).to(like.dtype, like.device).DetachFromDisposeScope();
             masks[window ?? 0] = mask;
         }

@@ -34,6 +34,7 @@ public class HostMatrixTests
         ["cross_covariance"] = "",
         ["talking_heads"] = "",
         ["grouped_query"] = "num_key_value_heads: 1",
+        ["sliding_window"] = "window: 3",
         ["kdgqa"] = "",
         ["dgqa"] = "window_size: 2",
         ["pgqa"] = "",
