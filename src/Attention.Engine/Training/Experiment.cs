@@ -1,3 +1,4 @@
+using System.Globalization;
 using Attention.Data;
 using Attention.Engine.Checkpoints;
 using Attention.Engine.Configuration;
@@ -52,6 +53,8 @@ public static class Experiment
         ExperimentConfig config, Func<RunFolder> open, IReadOnlyList<string> checkpoints, IRunReporter reporter, IReadOnlyList<TrainingHook> hooks, CancellationToken cancellation)
     {
         var device = ChooseDevice(config.device);
+        if (config.train.precision == Precision.Fp16 && device.type != DeviceType.CUDA)
+            throw new UserError($"train.precision is fp16, which needs a CUDA device, and this is {device}", "choose bf16 or fp32");
         var modelConfig = (ImageModelConfig)ModelBuilder.Config(config.model);
         var (train, held, normalize) = Load(config, modelConfig, reporter, cancellation);
         CheckClasses(train, modelConfig, config);
@@ -93,7 +96,7 @@ public static class Experiment
         GoOn(checkpoints, trainer, reporter);
 
         long trained = optimizer.Parameters.Sum(p => p.numel());
-        reporter.Say($"{config.model.name}: {parameters / 1e6:F2} M parameters on {device}{(trained == parameters ? "" : $", {trained / 1e6:F2} M of them trained")}; "
+        reporter.Say($"{config.model.name}: {Many(parameters)} parameters on {device}{(trained == parameters ? "" : $", {Many(trained)} of them trained")}; "
             + $"{train.Dataset.Count} images to train on, {held.Dataset.Count} held out");
         reporter.Say(trainer.State.Step == 0 ? $"run folder {run.Location}" : $"going on with {run.Location} after epoch {trainer.State.Epoch}, step {trainer.State.Step}");
         try
@@ -107,6 +110,8 @@ public static class Experiment
         }
         return new ExperimentResult(run, RunSummary.Read(run.SummaryFile)!);
     }
+
+    private static string Many(long parameters) => parameters < 10_000 ? parameters.ToString(CultureInfo.InvariantCulture) : string.Create(CultureInfo.InvariantCulture, $"{parameters / 1e6:F2} M");
 
     private static ImageModel Initialised(NamedPart part, InitConfig init, IRunReporter reporter)
     {
