@@ -70,7 +70,7 @@ public static class DataSource
     }
 
     /// <summary>A public data set that is known by its files.</summary>
-    private static DataConfig? Known(string path) => path switch
+    private static ImageDataConfig? Known(string path) => path switch
     {
         _ when Has(path, "test_batch.bin") || Has(path, "cifar-10-batches-bin") => new Cifar10Config { path = path },
         _ when Has(path, "fine_label_names.txt") || Has(path, "cifar-100-binary") => new Cifar100Config { path = path },
@@ -83,9 +83,9 @@ public static class DataSource
     /// <summary>The parts of the data set that a config names. A part that cannot be opened does not hide the other.</summary>
     /// <param name="config">The data set.</param>
     /// <exception cref="UserError">Neither part can be opened.</exception>
-    public static IReadOnlyList<DataPart> Open(DataConfig config) => Both(config);
+    public static IReadOnlyList<DataPart> Open(ImageDataConfig config) => Both(config);
 
-    private static IReadOnlyList<DataPart> Both(DataConfig config)
+    private static IReadOnlyList<DataPart> Both(ImageDataConfig config)
     {
         DataPart? train = null;
         UserError? fault = null;

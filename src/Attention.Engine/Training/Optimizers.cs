@@ -1,6 +1,6 @@
 using Attention.Engine.Configuration;
-using Attention.Models;
 using Attention.Torch;
+using static TorchSharp.torch;
 
 namespace Attention.Engine.Training;
 
@@ -8,7 +8,7 @@ namespace Attention.Engine.Training;
 public static class Optimizers
 {
     /// <summary>The optimizer of a model's parameters that are not frozen.</summary>
-    public static FusedOptimizer Create(OptimizerConfig config, ImageModel model)
+    public static FusedOptimizer Create(OptimizerConfig config, nn.Module model)
     {
         var groups = ParameterGroups.Of(model, config.lr, config.weight_decay, config.no_decay, config.layer_decay);
         return config switch

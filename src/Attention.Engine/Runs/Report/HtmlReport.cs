@@ -11,7 +11,7 @@ namespace Attention.Engine.Runs.Report;
 /// </summary>
 public static class HtmlReport
 {
-    private static readonly string[] order = ["loss", "top1", "top5", "lr", "images_per_second", "data_wait", "utilisation"];
+    private static readonly string[] order = ["loss", "top1", "top5", "perplexity", "accuracy", "bits_per_byte", "lr", "images_per_second", "tokens_per_second", "data_wait", "utilisation"];
 
     /// <summary>Writes the report from what the run's folder holds so far.</summary>
     public static void Write(RunFolder run)
@@ -64,7 +64,8 @@ public static class HtmlReport
         foreach (var (metric, value) in summary.best.OrderBy(metric => metric.Key == "loss"))
             Tile(MetricFormat.Value(metric, value), $"{MetricFormat.Title(metric)}, epoch {summary.best_epoch}");
         Tile(Count(summary.parameters), "Parameters");
-        Tile(MetricFormat.Number(summary.images_per_second), "Images per second");
+        if (summary.Throughput is var (unit, rate))
+            Tile(MetricFormat.Number(rate), $"{char.ToUpperInvariant(unit[0])}{unit[1..]} per second");
         Tile(MetricFormat.Duration(summary.seconds), $"{summary.epochs} epochs, {summary.steps.ToString("#,0", CultureInfo.InvariantCulture)} steps");
         html.Append("</div>\n");
 
