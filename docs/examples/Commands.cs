@@ -105,7 +105,7 @@ internal static class Commands
     public static void Others(string folder)
     {
         Experiment.Resume("runs/flowers/20260101-120000", new TextReporter(Console.Out), CancellationToken.None);      // attention train --resume
-        using var model = HuggingFaceModel.Load(folder, CPU);                        // attention generate
+        using var model = TextModel.Load(folder, CPU);                               // attention generate
         foreach (var (_, text) in model.Continue(["Once upon a time"], new SamplingConfig { max_new_tokens = 20 }))
             Console.Write(text);
         Console.WriteLine(Verifier.Run("recording.json").LargestError);              // attention verify

@@ -49,11 +49,14 @@ def data_job():
     return [("decode, random_resized_crop(224), hflip, normalised batches of 50, one thread", ["data", IMAGES], ["data", IMAGES])]
 
 
-def main(rounds, seconds):
+def main(rounds, seconds, wanted=""):
     env = settings()
+    jobs = [job for job in JOBS + data_job() if wanted in job[0]]
+    if not jobs:
+        sys.exit(f"error: there is no job '{wanted}'; name a part of one of: {'; '.join(job[0] for job in JOBS)}; decode (with ATTENTION_BENCH_IMAGES)")
     print("| job | Attention | PyTorch | ratio | peak memory, Attention / PyTorch |")
     print("|---|---|---|---|---|")
-    for name, ours, peers in JOBS + data_job():
+    for name, ours, peers in jobs:
         ours = [os.path.join(ROOT, "attention"), "bench", *ours, "--json"]
         peers = [sys.executable, os.path.join(HERE, "pytorch_peer.py"), *peers]
         if "op" not in ours:
@@ -63,7 +66,7 @@ def main(rounds, seconds):
         def median(side, key):
             return statistics.median(result[side][key] for result in results)
 
-        if "model" not in ours:
+        if "seconds" in results[0][0]:
             a, b = median(0, "seconds"), median(1, "seconds")
             print(f"| {name} | {a * 1e6:.3f} us | {b * 1e6:.3f} us | {a / b:.2f} of the time | |", flush=True)
             continue
@@ -74,4 +77,4 @@ def main(rounds, seconds):
     print(f"\n{rounds} rounds each, alternating; PyTorch {results[-1][1]['torch']}, {results[-1][1]['threads']} threads; medians.")
 
 
-main(int(sys.argv[1]), float(sys.argv[2]))
+main(int(sys.argv[1]), float(sys.argv[2]), *sys.argv[3:])
