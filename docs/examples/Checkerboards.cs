@@ -46,7 +46,7 @@ public sealed class Checkerboards(int count) : IImageDataset
             config => config with { img_size = 32, patch_size = 4, embed_dim = 48, depth = 2, num_heads = 3, num_classes = 2 });
         var transforms = TransformPipeline.Parse("random_resized_crop(32, scale=(0.5, 1))|hflip|normalize(half)");
         var train = new DataLoader(new Checkerboards(200), transforms, new LoaderOptions { BatchSize = 20, Shuffle = true, Last = LastBatch.Drop, Workers = 1 });
-        var held = new DataLoader(new Checkerboards(40), TransformPipeline.Parse("center_crop(32)|normalize(half)"), new LoaderOptions { BatchSize = 20, Workers = 1 });
+        var held = new DataLoader(new Checkerboards(40), TransformPipeline.Parse("resize(32)|normalize(half)"), new LoaderOptions { BatchSize = 20, Workers = 1 });
 
         using var task = new ImageClassification(model, train, held, new CrossEntropyLoss(), CPU, transforms.Normalize);
         using var optimizer = new FusedAdamW(ParameterGroups.Of(model, 1e-3, 0.05, task.NoWeightDecay));

@@ -27,7 +27,7 @@ internal static class Commands
     public static void Run()
     {
         string run = TrainMyData.Latest;
-        string image = Directory.GetFiles("data/flowers/val", "*.png", SearchOption.AllDirectories).Order(StringComparer.Ordinal).First();
+        string image = Directory.GetFiles("data/flowers/val", "*.jpg", SearchOption.AllDirectories).Order(StringComparer.Ordinal).First();
         Look();
         Data();
         Use(run, image);
@@ -71,7 +71,7 @@ internal static class Commands
         ClassificationScores scores = classifier.Evaluate(held, flip: true);         // attention eval
         Console.WriteLine($"{scores.Top1:P1}, calibration error {scores.CalibrationError:P1}");
         EvaluationFiles.Write("results", scores, held.ClassNames);
-        foreach (var guess in classifier.Predict(new UnlabelledImages("data/flowers/val/**/*.png", image), top: 3).Take(2))  // attention predict
+        foreach (var guess in classifier.Predict(new UnlabelledImages("data/flowers/val/**/*.jpg", image), top: 3).Take(2))  // attention predict
             Console.WriteLine($"{guess.File}: {guess.Classes[0]} ({guess.Probabilities[0]:P1})");
 
         using var features = FeatureExtractor.Run(classifier, held);                 // attention features
@@ -109,5 +109,22 @@ internal static class Commands
         foreach (var (_, text) in model.Continue(["Once upon a time"], new SamplingConfig { max_new_tokens = 20 }))
             Console.Write(text);
         Console.WriteLine(Verifier.Run("recording.json").LargestError);              // attention verify
+    }
+
+    /// <summary>docs/generate.md.</summary>
+    public static void Generate()
+    {
+        using var model = TextModel.Load("folder", CPU);
+        foreach (var (_, text) in model.Continue(["Once upon a time"], new SamplingConfig { top_p = 0.95 }))
+            Console.Write(text);
+    }
+
+    /// <summary>docs/tokenizers.md.</summary>
+    public static int Tokenize()
+    {
+        var tokenizer = Tokenizers.Load("path/to/model");        // a folder or a file
+        int[] ids = tokenizer.Encode("Hello world");
+        string text = tokenizer.Decode(ids);
+        return ids.Length + text.Length;
     }
 }
