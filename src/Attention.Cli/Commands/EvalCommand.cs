@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Attention.Data;
+using Attention.Engine.Data;
 using Attention.Engine.Evaluation;
 
 namespace Attention.Cli.Commands;
@@ -9,9 +10,9 @@ namespace Attention.Cli.Commands;
 internal sealed class EvalCommand : CliCommand
 {
     private readonly ModelSource source = new();
-    private readonly Argument<string?> images = new("IMAGES") { Description = "A folder with one folder of images for each class; a run's held-out images by default", DefaultValueFactory = _ => null };
+    private readonly Argument<string?> images = new("IMAGES") { Description = "A folder with one folder of images for each class, ImageNet's folder or its flat val, a list or tar shards; a run's held-out images by default", DefaultValueFactory = _ => null };
     private readonly Option<bool> flip = new("--flip") { Description = "Average the logits of each image and its mirror image" };
-    private readonly Option<string?> real = new("--real") { Description = "real.json, the reassessed labels of ImageNet's validation images", HelpName = "FILE" };
+    private readonly Option<string?> real = new("--real") { Description = "real.json, the reassessed labels of ImageNet's validation images; found by itself beside val", HelpName = "FILE" };
     private readonly Option<string?> output = new("--out") { Description = "A folder for metrics.json, and classes.csv, confusion.csv and guesses.csv, or the questions with their answers", HelpName = "FOLDER" };
     private readonly LanguageEvaluation language = new();
     private readonly JsonOption json = new();
@@ -30,9 +31,9 @@ internal sealed class EvalCommand : CliCommand
         if (language.IsAsked(context))
             return language.Run(context, source.Name(context), context.Get(output), context.Get(json));
         using var classifier = source.Open(context);
-        IImageDataset held = context.Get(images) is { } folder ? new ImageFolder(folder, source.ClassNames(context, classifier))
+        IImageDataset held = context.Get(images) is { } there ? DataSource.HeldOut(there, source.ClassNames(context, classifier))
             : classifier.HeldOut(context.Terminal.Error.WriteLine, context.Terminal.Error.WriteLine, context.Stop);
-        var labels = context.Get(real) is { } path ? RealLabels.Load(path) : null;
+        var labels = (context.Get(real) ?? (held as ImageNet)?.RealLabelsFile) is { } path ? RealLabels.Load(path) : null;
         var scores = classifier.Evaluate(held, context.Get(flip), labels, context.Terminal.Error.WriteLine, context.Stop);
         if (context.Get(output) is { } place)
             EvaluationFiles.Write(place, scores, held.ClassNames);
