@@ -99,6 +99,32 @@ public sealed class GroupedQueryAttention : CausalAttention
         return o_proj.call(attended.transpose(1, 2).reshape(batch, tokens, heads * head_dim));
     }
 
+    public override Slot Write(DecodeProgram program, Slot x, Slot? to)
+    {
+        var (q, k, v) = WriteProjections(program, x);
+        if (q_norm is not null)
+        {
+            bool each = config.qk_norm == "head";
+            (q, k) = (q_norm.Write(program, q, each ? heads : 1), k_norm!.Write(program, k, each ? groups : 1));
+        }
+        if (Site.Rotary is { } rotary)
+        {
+            program.Rotate(q, heads, rotary);
+            program.Rotate(k, groups, rotary);
+        }
+        var attended = program.Attend(q, k, v, heads, program.CacheOf(Site.Index), config.scale ?? 1 / Math.Sqrt(head_dim), config.softcap);
+        return program.Linear(attended, o_proj, to);
+    }
+
+    private (Slot q, Slot k, Slot v) WriteProjections(DecodeProgram program, Slot x)
+    {
+        if (qkv_proj is null)
+            return (program.Linear(x, q_proj!), program.Linear(x, k_proj!), program.Linear(x, v_proj!));
+        long width = heads * head_dim, shared = groups * head_dim;
+        var all = program.Linear(x, qkv_proj);
+        return (all.Part(0, width), all.Part(width, shared), all.Part(width + shared, shared));
+    }
+
     // Queries (B, heads, T, d), keys and values (B, groups, T, d).
     private (Tensor q, Tensor k, Tensor v) Project(Tensor x)
     {
