@@ -21,14 +21,14 @@ internal sealed class GenerateCommand : CliCommand
     private readonly Option<double> penalty = new("--repetition-penalty") { Description = "Makes tokens that were there less likely; above 1", DefaultValueFactory = _ => 1 };
     private readonly Option<string[]> stop = new("--stop") { Description = "A text that ends the generation; may be given several times" };
     private readonly Option<long> seed = new("--seed") { Description = "The same seed chooses the same tokens" };
-    private readonly Option<string> precision = new("--precision") { Description = "fp32 or bf16", DefaultValueFactory = _ => "fp32" };
+    private readonly DtypeOption dtype = new();
     private readonly JsonOption json = new();
 
     public GenerateCommand() : base("generate", "Go on with texts by a language model")
     {
         Add(folder);
         Add(prompts);
-        foreach (var option in new Option[] { tokens, temperature, topK, topP, minP, penalty, stop, seed, precision, json })
+        foreach (var option in new Option[] { tokens, temperature, topK, topP, minP, penalty, stop, seed, dtype, json })
             Add(option);
     }
 
@@ -45,14 +45,9 @@ internal sealed class GenerateCommand : CliCommand
             stop = context.Get(stop) ?? [],
             seed = context.Get(seed),
         };
-        var dtype = context.Get(precision) switch
-        {
-            "fp32" => ScalarType.Float32,
-            "bf16" => ScalarType.BFloat16,
-            var other => throw new UserError($"--precision is '{other}', but must be fp32 or bf16", "leave it away for fp32"),
-        };
+        var storage = WeightStorage.Of(context.Get(dtype)!);
         var texts = context.Get(prompts)!.Select(prompt => prompt == "-" ? Console.In.ReadToEnd() : prompt).ToArray();
-        using var model = HuggingFaceModel.Load(context.Get(folder), cuda.is_available() ? CUDA : CPU, dtype);
+        using var model = HuggingFaceModel.Load(context.Get(folder), cuda.is_available() ? CUDA : CPU, storage);
 
         var watch = Stopwatch.StartNew();
         var results = texts.Select(_ => new System.Text.StringBuilder()).ToArray();

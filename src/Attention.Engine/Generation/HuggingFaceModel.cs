@@ -20,9 +20,9 @@ public sealed class HuggingFaceModel : IDisposable
     /// <summary>Loads a folder.</summary>
     /// <param name="folder">With config.json, model.safetensors (or shards, or pytorch_model.bin) and a tokenizer's files.</param>
     /// <param name="device">Where the model goes.</param>
-    /// <param name="dtype">What its weights are converted to.</param>
+    /// <param name="storage">What its weights are converted to; null for fp32.</param>
     /// <exception cref="UserError">Something is missing, broken or not known.</exception>
-    public static HuggingFaceModel Load(string folder, Device device, ScalarType dtype = ScalarType.Float32)
+    public static HuggingFaceModel Load(string folder, Device device, WeightStorage? storage = null)
     {
         var configFile = Path.Combine(folder, "config.json");
         if (!File.Exists(configFile))
@@ -36,7 +36,8 @@ public sealed class HuggingFaceModel : IDisposable
         try
         {
             WeightLoader.Load(model, folder);
-            model.to(dtype).to(device);
+            model.to(device);
+            (storage ?? WeightStorage.Of("fp32")).Apply(model);
             model.eval();
             if (tokenizer.VocabularySize > model.vocab_size)
                 throw new UserError($"the tokenizer of '{folder}' has {tokenizer.VocabularySize} tokens, the model {model.vocab_size}", "put the tokenizer that belongs to the model into the folder");
