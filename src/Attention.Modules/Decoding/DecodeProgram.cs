@@ -181,6 +181,7 @@ public sealed class DecodeProgram(int rows, DecodingCache cache, DecodingWeights
         constants = Keep(tensor(writer.AllConstants));
         memory = Keep(zeros(most, ScalarType.Float32));
         tokens = Keep(zeros(Rows, ScalarType.Int64));
+        DecodeKernels.UseLargePages(tensors);
     }
 
     // --- running ---------------------------------------------------------------------------------

@@ -16,6 +16,12 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
+#if defined(__linux__)
+#include <sys/mman.h>
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+#endif
 
 namespace attention {
 
@@ -436,6 +442,36 @@ void decode_step_(TensorList tensors, const Tensor& memory, const Tensor& steps,
   }
 }
 
+// --- large pages -----------------------------------------------------------------------------
+
+// Asks the system to put large tensors onto pages of 2 MiB, where they are: reading ahead stops at the end of a page, and
+// reading them from end to end gains about a fifth. What the system refuses stays as it is.
+void use_large_pages(TensorList tensors) {
+#if defined(__linux__)
+  constexpr uintptr_t kPage = 2 << 20;
+  constexpr size_t kLeast = 1 << 19;
+  std::vector<std::pair<uintptr_t, uintptr_t>> ranges;
+  for (const Tensor& t : tensors) {
+    if (!t.device().is_cpu() || t.nbytes() < kLeast) continue;
+    const auto begin = reinterpret_cast<uintptr_t>(t.data_ptr());
+    ranges.emplace_back(begin / kPage * kPage, (begin + t.nbytes() + kPage - 1) / kPage * kPage);
+  }
+  std::sort(ranges.begin(), ranges.end());
+  const auto ask = [](uintptr_t begin, uintptr_t end) {
+    auto* start = reinterpret_cast<void*>(begin);
+    return end > begin && madvise(start, end - begin, MADV_HUGEPAGE) == 0 && madvise(start, end - begin, MADV_COLLAPSE) == 0;
+  };
+  for (size_t i = 0; i < ranges.size(); i++) {
+    auto [begin, end] = ranges[i];
+    for (; i + 1 < ranges.size() && ranges[i + 1].first <= end; i++) end = std::max(end, ranges[i + 1].second);
+    // The first and the last page may reach beyond what the process has.
+    if (!ask(begin, end) && end - begin > 2 * kPage) ask(begin + kPage, end - kPage);
+  }
+#else
+  (void)tensors;
+#endif
+}
+
 }  // namespace
 
 }  // namespace attention
@@ -444,4 +480,5 @@ TORCH_LIBRARY_FRAGMENT(attention, m) {
   m.def(
       "decode_step_(Tensor[] tensors, Tensor(a!) memory, Tensor steps, Tensor constants, Tensor tokens, int position) -> ()",
       attention::decode_step_);
+  m.def("use_large_pages(Tensor[] tensors) -> ()", attention::use_large_pages);
 }

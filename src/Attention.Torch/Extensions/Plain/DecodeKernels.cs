@@ -11,4 +11,9 @@ public static class DecodeKernels
     public static void Step(Tensor[] tensors, Tensor memory, Tensor steps, Tensor constants, Tensor tokens, long position) =>
         throw new UserError("fused decoding needs the system flavour: TorchSharp's package has no kernels for it",
             "build with -p:Torch=system (scripts/setup.sh --torch system)");
+
+    /// <summary>Does nothing.</summary>
+    public static void UseLargePages(Tensor[] tensors)
+    {
+    }
 }
