@@ -62,7 +62,7 @@ public sealed record DecoderConfig : LanguageModelConfig
     public double attention_dropout { get; init; }
     public double initializer_range { get; init; } = 0.02;
 
-    internal override int Context => max_position_embeddings;
+    public override int Context => max_position_embeddings;
     internal int HeadDim => head_dim ?? hidden_size / num_attention_heads;
     internal bool IsWindowed(int layer) => sliding_window is not null && (windowed_layers is null || windowed_layers[layer]);
 }

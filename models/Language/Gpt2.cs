@@ -29,7 +29,7 @@ public sealed record Gpt2Config : LanguageModelConfig
     public bool tie_word_embeddings { get; init; } = true;
     public double initializer_range { get; init; } = 0.02;
 
-    internal override int Context => n_positions;
+    public override int Context => n_positions;
 }
 
 /// <summary>A linear layer whose weight is (in, out), as GPT-2's checkpoints have it. (..., in) to (..., out).</summary>

@@ -47,7 +47,7 @@ internal sealed class GenerateCommand : CliCommand
         };
         var storage = WeightStorage.Of(context.Get(dtype)!);
         var texts = context.Get(prompts)!.Select(prompt => prompt == "-" ? Console.In.ReadToEnd() : prompt).ToArray();
-        using var model = HuggingFaceModel.Load(context.Get(folder), cuda.is_available() ? CUDA : CPU, storage);
+        using var model = TextModel.Load(context.Get(folder), cuda.is_available() ? CUDA : CPU, storage);
 
         var watch = Stopwatch.StartNew();
         var results = texts.Select(_ => new System.Text.StringBuilder()).ToArray();

@@ -88,8 +88,10 @@ public sealed class DecodeProgram(int rows, DecodingCache cache, DecodingWeights
     }
 
     /// <inheritdoc cref="Linear(Slot, Parameter, Parameter?, bool, Slot?, DecodeActivation, double)"/>
+    /// <exception cref="NotDecodableException">The layer has something of its own, such as an adapter of LoRA.</exception>
     public Slot Linear(Slot x, Linear layer, Slot? to = null, DecodeActivation activation = DecodeActivation.None) =>
-        Linear(x, layer.weight, layer.bias, false, to, activation);
+        layer.children().Any() ? throw new NotDecodableException("a linear layer has an adapter")
+        : Linear(x, layer.weight, layer.bias, false, to, activation);
 
     /// <summary>activation(a) · b</summary>
     public Slot Gated(Slot a, Slot b, DecodeActivation activation) => Put(a.Width, to => new GatedStep(a, b, to, activation));
