@@ -58,7 +58,7 @@ class Meeting {
   }
 
  private:
-  static constexpr int kSpins = 20000;
+  static constexpr int kSpins = 4000;
   std::atomic<int> arrived_{0};
   std::atomic<int> round_{0};
 };
