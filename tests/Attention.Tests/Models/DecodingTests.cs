@@ -186,6 +186,36 @@ public class DecodingTests
         Assert.Equal("int8 does not work for this model: a mixture of experts chooses its layers token by token", error.Message);
     }
 
+    // They derive from grouped-query attention, and compute something else.
+    [Theory]
+    [InlineData("moh")]
+    [InlineData("kdgqa")]
+    public void Other_attentions_go_through_their_layers(string name)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(1);
+        using var model = new Decoder(plain with { attention = name == "moh" ? new MixtureOfHeadAttentionConfig() : new KeyDrivenGroupConfig() });
+        model.eval();
+        using var session = model.StartDecoding(1, 8);
+        Assert.EndsWith("is not written in decoding steps", session.WhyPlain);
+        long[] tokens = [1, 2, 3, 4];
+        foreach (long token in tokens)
+            session.Feed([token]);
+        using var _ = no_grad();
+        Assert.True(allclose(tensor(session.Logits(0).ToArray()), model.call(tensor(tokens, [1, 4]))[0, 3], rtol: 1e-4, atol: 1e-5));
+    }
+
+    [Fact]
+    public void An_adapter_keeps_to_the_layers()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Build("llama");
+        using var extra = nn.Linear(2, 2);
+        model.named_modules().First(each => each.name.EndsWith("q_proj", StringComparison.Ordinal)).module.register_module("lora", extra);
+        using var session = model.StartDecoding(1, 8);
+        Assert.Equal("a linear layer has an adapter", session.WhyPlain);
+    }
+
     [Fact]
     public void A_full_context_is_named()
     {
