@@ -18,11 +18,11 @@ internal sealed class LanguageEvaluation
     private readonly Option<string[]> tasks = new("--task") { Description = "Language models: answer the questions of a benchmark, or of all there are; may be given again", HelpName = "NAME[:SHOTS]|all" };
     private readonly Option<string> folder = new("--data") { Description = "The folder with the benchmarks' files", DefaultValueFactory = _ => "data/benchmarks", HelpName = "DIR" };
     private readonly Option<int?> limit = new("--limit") { Description = "Only so many questions of each benchmark" };
-    private readonly Option<string> precision = new("--precision") { Description = "Weights of language models in fp32 or bf16", DefaultValueFactory = _ => "fp32" };
+    private readonly DtypeOption dtype = new();
 
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { texts, field, window, stride, tasks, folder, limit, precision })
+        foreach (var option in new Option[] { texts, field, window, stride, tasks, folder, limit, dtype })
             command.Add(option);
     }
 
@@ -34,7 +34,7 @@ internal sealed class LanguageEvaluation
         if (context.Get(limit) is < 1)
             throw new UserError("--limit must be at least 1", "leave it away for all questions");
         var chosen = Chosen(context);
-        using var subject = TextModel.Load(model, cuda.is_available() ? CUDA : CPU, Precision(context.Get(precision)!));
+        using var subject = TextModel.Load(model, cuda.is_available() ? CUDA : CPU, WeightStorage.Of(context.Get(dtype)!));
         var perplexity = context.Get(texts) is { Length: > 0 } files ? Measure(context, subject, files) : null;
         var results = chosen.ConvertAll(each => Ask(context, subject, each.Benchmark, each.Shots));
         if (output is not null)
@@ -45,14 +45,6 @@ internal sealed class LanguageEvaluation
             Show(context, perplexity, results);
         return 0;
     }
-
-    /// <summary>fp32 or bf16.</summary>
-    public static ScalarType Precision(string name) => name switch
-    {
-        "fp32" => ScalarType.Float32,
-        "bf16" => ScalarType.BFloat16,
-        var other => throw new UserError($"--precision is '{other}', but must be fp32 or bf16", "leave it away for fp32"),
-    };
 
     private List<(Benchmark Benchmark, int? Shots)> Chosen(CommandContext context)
     {

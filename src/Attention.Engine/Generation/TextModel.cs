@@ -29,15 +29,16 @@ public sealed class TextModel : IDisposable
     /// checkpoint is taken.
     /// </param>
     /// <param name="device">Where the model goes.</param>
-    /// <param name="dtype">What its weights are converted to.</param>
+    /// <param name="storage">What its weights are converted to; null for fp32.</param>
     /// <exception cref="UserError">Something is missing, broken or not known.</exception>
-    public static TextModel Load(string folder, Device device, ScalarType dtype = ScalarType.Float32)
+    public static TextModel Load(string folder, Device device, WeightStorage? storage = null)
     {
         bool isRun = File.Exists(Path.Combine(folder, "config.yaml"));
         var (tokenizer, model) = isRun ? OfRun(folder) : OfHuggingFace(folder);
         try
         {
-            model.to(dtype).to(device);
+            model.to(device);
+            (storage ?? WeightStorage.Of("fp32")).Apply(model);
             model.eval();
             if (tokenizer.VocabularySize > model.vocab_size)
                 throw new UserError($"the tokenizer of '{folder}' has {tokenizer.VocabularySize} tokens, the model {model.vocab_size}", "put the tokenizer that belongs to the model into the folder");
