@@ -76,5 +76,5 @@ quietly "Installing the tool" dotnet tool install Attention.Cli --version "$vers
 quietly "Running that" "$work/tools/attention" --help
 "$work/tools/attention" config check "$work/here/flowers.yaml"
 "$work/tools/attention" doctor >"$work/log" || [ $? = 1 ] || fail 1 "the tool's doctor does not run" "$(cat "$work/log")"
-grep libtorch "$work/log"
+grep '^libtorch' "$work/log"
 echo "the packages work"
