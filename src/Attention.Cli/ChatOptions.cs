@@ -42,7 +42,7 @@ internal sealed class ChatOptions
             while (Next(context) is { } typed)
                 Ask(typed);
         if (asJson)
-            JsonText.Write(context.Terminal.Out, json => JsonSerializer.Serialize(json, dialogue.Select(message => message.Values)));
+            JsonText.Write(context.Terminal.Out, json => Write(json, dialogue));
         return 0;
 
         void Ask(string text)
@@ -68,6 +68,14 @@ internal sealed class ChatOptions
             int tokens = model.Tokenizer.Encode(answer.ToString()).Length;
             context.Terminal.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{tokens / watch.Elapsed.TotalSeconds:F1} tokens/s"));
         }
+    }
+
+    private static void Write(Utf8JsonWriter json, List<ChatMessage> dialogue)
+    {
+        json.WriteStartArray();
+        foreach (var message in dialogue)
+            json.WriteRawValue(message.ToJson());
+        json.WriteEndArray();
     }
 
     // An empty line is no question; the end of the input ends the dialogue.

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Attention.Data.Text.Templates;
 
 namespace Attention.Data.Text;
 
@@ -16,6 +17,9 @@ public sealed record ChatMessage(OrderedDictionary<string, object?> Values)
 
     /// <summary>What it says; empty where that is no plain text.</summary>
     public string Content => Values.GetValueOrDefault("content") as string ?? "";
+
+    /// <summary>The message as a JSON object.</summary>
+    public string ToJson() => TemplateValue.Json(Values, indent: null, line: 1);
 
     /// <summary>Messages of a JSON list of objects with <c>role</c> and <c>content</c>, or <c>from</c> and <c>value</c>.</summary>
     /// <param name="list">The list.</param>

@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Attention.Data.Text;
@@ -18,6 +19,7 @@ public sealed record BenchmarkQuestion(OrderedDictionary<string, object?> Fields
 /// </summary>
 public static partial class BenchmarkFiles
 {
+    private static readonly JsonWriterOptions options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private static readonly string[] questionParts = ["test", "validation", "valid", "val"], exampleParts = ["train", "dev"];
 
     /// <summary>Benchmarks that a folder has questions of.</summary>
@@ -41,7 +43,7 @@ public static partial class BenchmarkFiles
         Directory.CreateDirectory(folder);
         AtomicFile.Write(Path.Combine(folder, "metrics.json"), stream =>
         {
-            using var json = new Utf8JsonWriter(stream, new() { Indented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+            using var json = new Utf8JsonWriter(stream, options with { Indented = true });
             WriteMetrics(json, model, perplexity, results);
         });
         foreach (var result in results)
@@ -49,15 +51,8 @@ public static partial class BenchmarkFiles
             {
                 foreach (var sample in result.Samples)
                 {
-                    stream.Write(JsonSerializer.SerializeToUtf8Bytes(new
-                    {
-                        prompt = sample.Prompt,
-                        choices = sample.Choices,
-                        log_likelihoods = sample.LogLikelihoods,
-                        answer = sample.Answer,
-                        given = sample.Given,
-                        scores = sample.Scores,
-                    }));
+                    using (var json = new Utf8JsonWriter(stream, options))
+                        WriteSample(json, sample);
                     stream.WriteByte((byte)'\n');
                 }
             });
@@ -83,6 +78,27 @@ public static partial class BenchmarkFiles
         json.WriteStartObject("benchmarks");
         foreach (var result in results)
             WriteResult(json, result);
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+
+    private static void WriteSample(Utf8JsonWriter json, BenchmarkSample sample)
+    {
+        json.WriteStartObject();
+        json.WriteString("prompt", sample.Prompt);
+        json.WriteStartArray("choices");
+        foreach (var choice in sample.Choices)
+            json.WriteStringValue(choice);
+        json.WriteEndArray();
+        json.WriteStartArray("log_likelihoods");
+        foreach (double log in sample.LogLikelihoods)
+            json.WriteNumberValue(log);
+        json.WriteEndArray();
+        json.WriteString("answer", sample.Answer);
+        json.WriteString("given", sample.Given);
+        json.WriteStartObject("scores");
+        foreach (var (metric, score) in sample.Scores)
+            json.WriteNumber(metric, score);
         json.WriteEndObject();
         json.WriteEndObject();
     }
