@@ -1,5 +1,5 @@
 // One step of decoding as one operator: a program of a few kinds of steps, which Attention.Modules writes, runs on memory
-// that was taken before. Nothing is allocated and threads start once for the whole program; between its steps they meet.
+// that was taken before. Nothing is allocated, and threads start once for the whole program.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <omp.h>
@@ -38,39 +38,19 @@ void pause() {
 #endif
 }
 
-// Where threads wait for each other: awake, for steps take microseconds, but not for long when another program has a core.
-class Meeting {
- public:
-  void wait(int threads) {
-    if (threads == 1) return;
-    const int before = round_.load(std::memory_order_acquire);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) == threads - 1) {
-      arrived_.store(0, std::memory_order_relaxed);
-      round_.store(before + 1, std::memory_order_release);
-      return;
-    }
-    for (int spins = 0; round_.load(std::memory_order_acquire) == before; spins++) {
-      if (spins < kSpins)
-        pause();
-      else
-        sched_yield();
-    }
-  }
-
- private:
-  static constexpr int kSpins = 4000;
-  std::atomic<int> arrived_{0};
-  std::atomic<int> round_{0};
-};
-
-// The pieces of a step. Each thread has a stretch of them, which it takes in order, so that memory is read in order;
-// whoever is done helps the others.
+// The pieces of a step. Each thread has a stretch of them, which it takes in order, so that memory is read in order; whoever
+// is done helps the others. A step is over when its pieces are, whoever did them: a thread that another program keeps from
+// running holds up nothing but the piece that it has begun.
 class Pieces {
  public:
   void reset() {
     for (auto& each : next_) each.store(0, std::memory_order_relaxed);
+    done_.store(0, std::memory_order_relaxed);
   }
 
+  bool are_done(int64_t count) const { return done_.load(std::memory_order_acquire) == count; }
+
+  // Returns when all are done.
   template <typename Body>
   void run(int64_t count, int64_t piece, int thread, int threads, const Body& body) {
     const int shares = std::min(threads, kShares);
@@ -81,14 +61,25 @@ class Pieces {
       while (true) {
         const int64_t begin = first + next_[owner].fetch_add(piece, std::memory_order_relaxed);
         if (begin >= last) break;
-        body(begin, std::min(last, begin + piece));
+        const int64_t end = std::min(last, begin + piece);
+        body(begin, end);
+        done_.fetch_add(end - begin, std::memory_order_acq_rel);
       }
+    }
+    // Awake, for steps take microseconds; but not for long, in case the others do not run.
+    for (int spins = 0; !are_done(count); spins++) {
+      if (spins < kSpins)
+        pause();
+      else
+        sched_yield();
     }
   }
 
  private:
   static constexpr int kShares = 16;
+  static constexpr int kSpins = 4000;
   std::atomic<int64_t> next_[kShares];
+  std::atomic<int64_t> done_;
 };
 
 // --- the program -----------------------------------------------------------------------------
@@ -365,6 +356,7 @@ void run(const Step& s, const Call& call, Pieces& pieces, int thread, int thread
       // About 64 KiB of weights at a time, and several pieces for each thread.
       const int64_t bytes = s.linear.inputs * bytes_of(s.linear.storage);
       const int64_t piece = std::clamp<int64_t>((64 << 10) / bytes, 1, std::clamp<int64_t>(s.linear.outputs / (8 * threads), 1, kMostOutputs));
+      if (pieces.are_done(s.linear.outputs)) break;
       prepare(s.linear, call.rows);
       pieces.run(s.linear.outputs, piece, thread, threads,
                  [&](int64_t begin, int64_t end) { linear(s.linear, call.rows, begin, end); });
@@ -431,14 +423,10 @@ void decode_step_(TensorList tensors, const Tensor& memory, const Tensor& steps,
   // Other threads have their own of these: hand them this one's.
   const Step* first = program.data();
   Pieces* shares = pieces.get();
-  Meeting meeting;
 #pragma omp parallel num_threads(at::get_num_threads())
   {
     const int thread = omp_get_thread_num(), threads = omp_get_num_threads();
-    for (size_t i = 0; i < count; i++) {
-      run(first[i], call, shares[i], thread, threads);
-      meeting.wait(threads);
-    }
+    for (size_t i = 0; i < count; i++) run(first[i], call, shares[i], thread, threads);
   }
 }
 
