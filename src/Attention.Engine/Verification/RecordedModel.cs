@@ -10,6 +10,9 @@ namespace Attention.Engine.Verification;
 /// <summary>The model of the registry that a recording is of.</summary>
 internal static class RecordedModel
 {
+    // Arguments with which a factory of many models chooses one.
+    private static readonly string[] variantKeys = ["name", "config", "arch"];
+
     /// <summary>Its name: an argument of a factory of many models, the factory's own name, or the file's.</summary>
     public static string Name(Recording recording, string path)
     {
@@ -31,7 +34,7 @@ internal static class RecordedModel
         var fields = ModelRegistry.Family(name).Config(name).GetType();
         // References that take a list take one number for all as well.
         object? Fitted(string key, object? value) => value is not object?[] && fields.GetProperty(key)?.PropertyType.IsArray == true ? new[] { value } : value;
-        var options = recording.kwargs.Where(pair => pair.Key != "name").Select(pair => (pair.Key, Fitted(pair.Key, Plain(pair.Value)))).ToArray();
+        var options = recording.kwargs.Where(pair => !variantKeys.Contains(pair.Key)).Select(pair => (pair.Key, Fitted(pair.Key, Plain(pair.Value)))).ToArray();
         return ModelBuilder.Build(new NamedPart(name, options));
     }
 
