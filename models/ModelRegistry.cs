@@ -97,6 +97,8 @@ public static class ModelRegistry
         Register(Vision.FcaFormer.Family);
         Register(Vision.NeighborhoodTransformer.Family);
         Register(Vision.NeighborhoodIsotropic.Family);
+        Register(Vision.OverLock.Family);
+        Register(Vision.MobileMamba.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>

@@ -35,26 +35,6 @@ public sealed record GlNetConfig : AttentionHostConfig
     public double layerscale { get; init; } = -1;
 }
 
-/// <summary>A depthwise convolution, added to the map, whose parameters have no further name. (B, C, H, W) to the same.</summary>
-internal sealed class GlNetDepthwise : Block
-{
-    private readonly Parameter weight;
-    private readonly Parameter bias;
-
-    public GlNetDepthwise(long dim) : base(nameof(GlNetDepthwise))
-    {
-        using var start = nn.Conv2d(dim, dim, kernel_size: 3, groups: dim);
-        (weight, bias) = (new Parameter(start.weight.detach().clone()), new Parameter(start.bias!.detach().clone()));
-        RegisterComponents();
-    }
-
-    protected override Tensor Forward(Tensor x)
-    {
-        FlopCounter.Add(x.numel() * weight.numel() / weight.shape[0]);
-        return x + nn.functional.conv2d(x, weight, bias, padding: [1, 1], groups: weight.shape[0]);
-    }
-}
-
 /// <summary>What the two kinds of blocks have in common.</summary>
 internal static class GlNetParts
 {
@@ -122,7 +102,7 @@ internal sealed class GlNetMapBlock : Block
             mixer = GlNetParts.Attention(config, stage, index);
             mha_op = mixer.Module;
         }
-        mlp = nn.Sequential(nn.Conv2d(dim, hidden, kernel_size: 1), config.mlp_dw ? new GlNetDepthwise(hidden) : nn.Identity(), nn.GELU(),
+        mlp = nn.Sequential(nn.Conv2d(dim, hidden, kernel_size: 1), config.mlp_dw ? new DepthwiseShortcut(hidden) : nn.Identity(), nn.GELU(),
             nn.Conv2d(hidden, dim, kernel_size: 1));
         drop_path = DropPath.Of(drop);
         ls1 = GlNetParts.Scale(mixes ? [1, dim, 1, 1] : [dim], config.layerscale);

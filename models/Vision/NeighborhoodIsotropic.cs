@@ -68,7 +68,7 @@ public sealed class NeighborhoodIsotropic : IsotropicModel
 {
     private readonly PaddedPatchEmbed patch_embed;
     private readonly Dropout pos_drop;
-    private readonly Sequential layers;
+    private readonly ModuleList<nn.Module<Tensor, Tensor>> layers;
     private readonly LayerNorm norm;
     private nn.Module<Tensor, Tensor> head;
 
@@ -81,8 +81,8 @@ public sealed class NeighborhoodIsotropic : IsotropicModel
         int dim = config.embed_dim;
         patch_embed = new PaddedPatchEmbed(config.in_chans, dim, config.patch_size);
         pos_drop = nn.Dropout(config.drop_rate);
-        layers = nn.Sequential(DropPath.Rates(config.drop_path_rate, config.depth).Select((rate, i) =>
-            (nn.Module<Tensor, Tensor>)new NatBlock(Attention(config, i), dim, config.mlp_ratio, config.drop_rate, rate, layer_scale: null)));
+        layers = nn.ModuleList(DropPath.Rates(config.drop_path_rate, config.depth).Select((rate, i) =>
+            (nn.Module<Tensor, Tensor>)new NatBlock(Attention(config, i), dim, config.mlp_ratio, config.drop_rate, rate, layer_scale: null)).ToArray());
         norm = nn.LayerNorm(dim);
         classes = config.num_classes;
         head = Linears.Classifier(dim, classes);
@@ -110,7 +110,7 @@ public sealed class NeighborhoodIsotropic : IsotropicModel
 
     public override int num_classes => classes;
     public override int num_features => config.embed_dim;
-    protected override IReadOnlyList<nn.Module<Tensor, Tensor>> Blocks => [.. layers.children().Cast<nn.Module<Tensor, Tensor>>()];
+    protected override IReadOnlyList<nn.Module<Tensor, Tensor>> Blocks => [.. layers];
     protected override nn.Module<Tensor, Tensor> FinalNorm => norm;
     protected override int PatchSize => config.patch_size;
     protected override int PrefixTokens => 0;

@@ -10,7 +10,7 @@ namespace Attention.Modules;
 /// </summary>
 /// <param name="kernel">k, odd.</param>
 /// <param name="dilation">Distance of neighbours; positions whose coordinates differ by other numbers do not meet.</param>
-internal sealed class Neighborhood(int kernel, int dilation = 1) : IDisposable
+public sealed class Neighborhood(int kernel, int dilation = 1) : IDisposable
 {
     private (long Height, long Width, Device Device)? size;
     private Tensor? places, offsets;
