@@ -49,7 +49,9 @@ public sealed class DeformableConvolution : Block
         var rows = offsets.select(3, 0) + arange(height * kernel, x.dtype, x.device).view(-1, 1);
         var columns = offsets.select(3, 1) + arange(width * kernel, x.dtype, x.device);
         var places = stack([Spread(columns, x.shape[3]), Spread(rows, x.shape[2])], -1);
-        var sampled = nn.functional.grid_sample(x, places, GridSampleMode.Bilinear, GridSamplePaddingMode.Zeros, align_corners: false);
+        // libtorch 1.13 samples no tensors without data.
+        var sampled = x.device_type == DeviceType.META ? empty([batch, x.shape[1], height * kernel, width * kernel], x.dtype, x.device)
+            : nn.functional.grid_sample(x, places, GridSampleMode.Bilinear, GridSamplePaddingMode.Zeros, align_corners: false);
         FlopCounter.Add(batch * height * width * weight.numel());
         return nn.functional.conv2d(sampled, weight, bias, strides: [kernel, kernel]);
     }

@@ -174,17 +174,17 @@ public class RegistryTests
         ["glnet_stl"] = config => Small((GlNetConfig)config),
         ["glnet_stl_paramslot"] = config => Small((GlNetConfig)config),
         ["L2ViT_Tiny"] = config => (L2VitConfig)config with { img_size = 64, dims = [8, 12, 16, 24], depths = [1, 2, 2, 1], num_heads = [1, 2, 2, 2], window_size = 3, num_classes = 5 },
-        ["fcaformer_l1"] = config => (FcaFormerConfig)config with { img_size = 64, embed_dims = [8, 12, 16, 24], depths = [1, 1, 3, 2], num_heads = [0, 0, 2, 2], num_classes = 5 },
+        ["fcaformer_l1"] = config => (FcaFormerConfig)config with { img_size = 64, embed_dims = [8, 12, 16, 24], depths = [1, 1, 3, 2], num_heads = [0, 0, 2, 2], drop_path_rate = 0, num_classes = 5 },
         ["nat_small"] = config => Small((NatConfig)config),
         ["dinat_mini"] = config => Small((NatConfig)config) with { dilations = [4, 2, 1, 1] },
         ["dinat_s_tiny"] = config => Small((NatConfig)config) with { dilations = [4, 2, 1, 1] },
-        ["dinat_isotropic_small"] = config => (NatIsotropicConfig)config with { img_size = 96, embed_dim = 24, depth = 2, num_heads = 2, kernel_size = 3, num_classes = 5 },
-        ["vitrpb_small"] = config => (NatIsotropicConfig)config with { img_size = 64, embed_dim = 24, depth = 2, num_heads = 2, num_classes = 5 },
+        ["dinat_isotropic_small"] = config => (NatIsotropicConfig)config with { img_size = 96, embed_dim = 24, depth = 2, num_heads = 2, kernel_size = 3, drop_path_rate = 0, num_classes = 5 },
+        ["vitrpb_small"] = config => (NatIsotropicConfig)config with { img_size = 64, embed_dim = 24, depth = 2, num_heads = 2, drop_path_rate = 0, num_classes = 5 },
         // The authors train the second classifier with a loss of its own.
         ["overlock_xt"] = config => Small((OverLockConfig)config),
         ["overlock_xt_reparam"] = config => Small((OverLockConfig)config) with { res_scale = false, ls_init_value = [1, null, 1, 1] },
-        ["mobilemamba_t2"] = config => (MobileMambaConfig)config with { img_size = 64, embed_dim = [24, 32, 48], depth = [1, 1, 1], num_classes = 5 },
-        ["mobilemamba_b1"] = config => (MobileMambaConfig)config with { img_size = 64, embed_dim = [24, 32, 48], depth = [1, 1, 1], distillation = true, num_classes = 5 },
+        ["mobilemamba_t2"] = config => (MobileMambaConfig)config with { img_size = 128, embed_dim = [24, 32, 48], depth = [1, 1, 1], num_classes = 5 },
+        ["mobilemamba_b1"] = config => (MobileMambaConfig)config with { img_size = 128, embed_dim = [24, 32, 48], depth = [1, 1, 1], distillation = true, drop_path_rate = 0, num_classes = 5 },
         ["shvit_s1"] = config => (ShVitConfig)config with
         {
             img_size = 128,
@@ -209,7 +209,7 @@ public class RegistryTests
         config with { img_size = 64, depth = [1, 1, 2, 1], embed_dim = [8, 12, 16, 24], head_dim = 4, num_slots = 4, num_classes = 5 };
 
     private static NatConfig Small(NatConfig config) =>
-        config with { img_size = 64, embed_dim = 8, depths = [2, 2, 2, 1], num_heads = [1, 2, 2, 2], kernel_size = 3, num_classes = 5 };
+        config with { img_size = 64, embed_dim = 8, depths = [2, 2, 2, 1], num_heads = [1, 2, 2, 2], kernel_size = 3, drop_path_rate = 0, num_classes = 5 };
 
     private static OverLockConfig Small(OverLockConfig config) => config with
     {
