@@ -52,7 +52,7 @@ public sealed record FeatureInfo(string Module, int Channels, int Stride);
 /// The contract of every image model: images (B, in_chans, H, W) to logits (B, num_classes), in two halves that can be
 /// called alone.
 /// </summary>
-public abstract class ImageModel(string name) : nn.Module<Tensor, Tensor>(name)
+public abstract class ImageModel(string name) : nn.Module<Tensor, Tensor>(name), ILayeredModel
 {
     /// <summary>Classes of the head; 0 where there is none.</summary>
     public abstract int num_classes { get; }
@@ -78,13 +78,8 @@ public abstract class ImageModel(string name) : nn.Module<Tensor, Tensor>(name)
     /// <summary>A new classifier, freshly initialised; 0 classes for none.</summary>
     public abstract void reset_classifier(int num_classes);
 
-    /// <summary>Parameters that take no weight decay besides norms and biases, by name.</summary>
     public virtual IReadOnlySet<string> no_weight_decay => new HashSet<string>();
-
-    /// <summary>Layers, for layer-wise learning rates: the stem is 0, the head is <c>num_layers - 1</c>.</summary>
     public abstract int num_layers { get; }
-
-    /// <summary>The layer that a parameter belongs to.</summary>
     public abstract int layer_of(string parameter);
 
     /// <summary>What the head sees of tokens (B, prefix + N, C): the first (token) or the mean of those of the map (avg), (B, C); else all.</summary>

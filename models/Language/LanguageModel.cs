@@ -15,14 +15,14 @@ public abstract record LanguageModelConfig : IAttentionHost
     public AttentionConfig? attention { get; init; }
 
     /// <summary>Tokens of the longest context.</summary>
-    internal abstract int Context { get; }
+    public abstract int Context { get; }
 }
 
 /// <summary>
 /// The contract of every decoder: token numbers (B, T) to logits (B, T, vocabulary), all at once or in portions that a cache
 /// remembers.
 /// </summary>
-public abstract class LanguageModel(string name) : nn.Module<Tensor, Tensor>(name)
+public abstract class LanguageModel(string name) : nn.Module<Tensor, Tensor>(name), ILayeredModel
 {
     private readonly CausalContext context = new();
 
@@ -35,13 +35,8 @@ public abstract class LanguageModel(string name) : nn.Module<Tensor, Tensor>(nam
     /// <summary>Tokens of the longest context.</summary>
     public abstract int max_position_embeddings { get; }
 
-    /// <summary>Layers, for layer-wise learning rates: the embedding is 0, the head is <c>num_layers - 1</c>.</summary>
     public abstract int num_layers { get; }
-
-    /// <summary>The layer that a parameter belongs to.</summary>
     public abstract int layer_of(string parameter);
-
-    /// <summary>Parameters that take no weight decay besides norms and biases, by name.</summary>
     public virtual IReadOnlySet<string> no_weight_decay => new HashSet<string>();
 
     /// <summary>The attention of each layer.</summary>
@@ -110,12 +105,12 @@ public abstract class LanguageModel(string name) : nn.Module<Tensor, Tensor>(nam
 internal static class LayerAttention
 {
     /// <exception cref="UserError">It is none for decoders.</exception>
-    public static CausalAttention Of(AttentionConfig? chosen, AttentionConfig own, CausalSite site)
+    public static CausalAttention Of(AttentionConfig? chosen, GroupedQueryConfig own, CausalSite site)
     {
         var config = chosen ?? own;
-        return config.Create(site) as CausalAttention ?? throw new UserError(
+        return config is ICausalAttentionConfig causal ? causal.CreateCausal(site with { Own = own }) : throw new UserError(
             $"attention '{AttentionModules.NameOf(config)}' lets tokens see later ones, which a decoder must not",
-            $"choose one of {string.Join(", ", AttentionModules.NamesOf(AttentionLayout.Causal))}");
+            $"choose one of {string.Join(", ", AttentionModules.CausalNames)}");
     }
 }
 

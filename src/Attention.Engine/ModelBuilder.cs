@@ -1,6 +1,8 @@
 using Attention.Engine.Checkpoints;
 using Attention.Engine.Configuration;
+using Attention.Engine.Generation;
 using Attention.Models;
+using Attention.Models.Language;
 using Attention.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -10,10 +12,16 @@ namespace Attention.Engine;
 /// <summary>Models from the <c>model:</c> section of a config.</summary>
 public static class ModelBuilder
 {
-    /// <summary>The variant's config with the section's fields laid over it.</summary>
+    /// <summary>
+    /// The variant's config with the section's fields laid over it. A name that is a folder with Hugging Face's config.json stands
+    /// for the language model which that describes.
+    /// </summary>
     /// <exception cref="ConfigError">There is no such model, or it has no such field.</exception>
+    /// <exception cref="UserError">The folder's model is not known.</exception>
     public static object Config(NamedPart part)
     {
+        if (IsHuggingFace(part.name))
+            return part.Bind((object)LanguageModelConfigFile.Load(part.name));
         if (!ModelRegistry.Names.Contains(part.name))
             throw part.Unknown(ModelRegistry.Names);
         return part.Bind(ModelRegistry.Family(part.name).Config(part.name));
@@ -23,8 +31,10 @@ public static class ModelBuilder
     public static nn.Module Build(NamedPart part)
     {
         var config = Config(part);
-        return ModelRegistry.Family(part.name).Create(config);
+        return IsHuggingFace(part.name) ? HuggingFaceDecoders.Create((LanguageModelConfig)config) : ModelRegistry.Family(part.name).Create(config);
     }
+
+    private static bool IsHuggingFace(string name) => File.Exists(Path.Combine(name, "config.json"));
 
     /// <summary>A model with a checkpoint's weights; what the checkpoint replaces is never given random first values.</summary>
     /// <param name="part">The model.</param>

@@ -1,5 +1,6 @@
 using Attention.Engine.Configuration;
 using Attention.Models;
+using Attention.Models.Language;
 using Attention.Modules;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -35,6 +36,27 @@ public static class ModelCatalogue
 
     /// <summary>Multiply-adds of one forward pass of one image; null for models of other things.</summary>
     public static long? MultiplyAdds(NamedPart part) => Measure(part.name, ModelBuilder.Config(part)).MultiplyAdds;
+
+    /// <summary>Multiply-adds for each token of one forward pass over a context of a language model.</summary>
+    public static double MultiplyAddsOfToken(NamedPart part, int context)
+    {
+        var before = get_default_device();
+        set_default_device(META);
+        try
+        {
+            using var scope = NewDisposeScope();
+            using var _ = no_grad();
+            using var model = (LanguageModel)ModelBuilder.Build(part);
+            model.eval();
+            using var counter = new FlopCounter(model);
+            model.call(empty(1, context, dtype: ScalarType.Int64));
+            return (double)counter.Total / context;
+        }
+        finally
+        {
+            set_default_device(before);
+        }
+    }
 
     private static ModelEntry Measure(string name) => Measure(name, ModelRegistry.Family(name).Config(name));
 

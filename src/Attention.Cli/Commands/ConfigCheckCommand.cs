@@ -1,6 +1,6 @@
 using System.CommandLine;
-using Attention.Engine;
 using Attention.Engine.Configuration;
+using Attention.Engine.Training;
 
 namespace Attention.Cli.Commands;
 
@@ -41,7 +41,7 @@ internal sealed class ConfigCheckCommand : CliCommand
     {
         try
         {
-            ModelBuilder.Config(ExperimentConfig.Load(file, overrides).Value.model);
+            Experiment.Check(ExperimentConfig.Load(file, overrides).Value);
             return [];
         }
         catch (ConfigError error)

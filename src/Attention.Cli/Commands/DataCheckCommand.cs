@@ -26,7 +26,7 @@ internal sealed class DataCheckCommand : CliCommand
     public override int Run(CommandContext context)
     {
         string path = context.Get(source);
-        var parts = Path.GetExtension(path) is ".yaml" or ".yml" ? DataSource.Open(ExperimentConfig.Load(path).Value.data) : DataSource.Open(path);
+        var parts = Path.GetExtension(path) is ".yaml" or ".yml" ? DataSource.Open(OfConfig(path)) : DataSource.Open(path);
         var table = new ResultTable([new("class"), .. parts.Select(part => new ResultTable.Column(part.Name))]);
         var reports = parts.Select(part => DatasetCheck.Run(part.Images, cancellation: context.Stop)).ToArray();
         for (int label = 0; label < parts.Max(part => part.Images.ClassNames.Count); label++)
@@ -42,6 +42,9 @@ internal sealed class DataCheckCommand : CliCommand
         }
         return reports.Any(report => report.Broken.Count + report.Unreadable.Count > 0) ? 2 : 0;
     }
+
+    private static ImageDataConfig OfConfig(string path) => ExperimentConfig.Load(path).Value.data as ImageDataConfig
+        ?? throw new UserError($"the data of '{path}' are no images", "text is checked when it is read");
 
     private void Tell(CommandContext context, DataPart part, DatasetReport report)
     {

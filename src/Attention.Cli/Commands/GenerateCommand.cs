@@ -52,7 +52,7 @@ internal sealed class GenerateCommand : CliCommand
             var other => throw new UserError($"--precision is '{other}', but must be fp32 or bf16", "leave it away for fp32"),
         };
         var texts = context.Get(prompts)!.Select(prompt => prompt == "-" ? Console.In.ReadToEnd() : prompt).ToArray();
-        using var model = HuggingFaceModel.Load(context.Get(folder), cuda.is_available() ? CUDA : CPU, dtype);
+        using var model = TextModel.Load(context.Get(folder), cuda.is_available() ? CUDA : CPU, dtype);
 
         var watch = Stopwatch.StartNew();
         var results = texts.Select(_ => new System.Text.StringBuilder()).ToArray();

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Attention.Engine.Configuration;
 using Attention.Engine.Reporting;
+using Attention.Engine.Runs;
 using Attention.Engine.Training;
 
 namespace Attention.Cli.Commands;
@@ -45,14 +46,23 @@ internal sealed class TrainCommand : CliCommand
     private static void Conclude(IRunReporter reporter, ExperimentResult result)
     {
         var summary = result.Summary;
-        var top1 = summary.best.GetValueOrDefault("top1").ToString("P2", CultureInfo.InvariantCulture);
         reporter.Say("");
-        reporter.Say($"top-1 {top1} on held-out images (epoch {summary.best_epoch} of {summary.epochs}), "
-            + $"{MetricFormat.Duration(summary.seconds)}, {MetricFormat.Number(summary.images_per_second)} images/s in training");
+        var rate = summary.Throughput is var (unit, perSecond) ? $", {MetricFormat.Number(perSecond)} {unit}/s in training" : "";
+        reporter.Say($"{Outcome(summary)} (epoch {summary.best_epoch} of {summary.epochs}), {MetricFormat.Duration(summary.seconds)}{rate}");
         reporter.Say($"  report       {result.Run.ReportFile}");
         reporter.Say($"  summary      {result.Run.SummaryFile}");
         reporter.Say($"  checkpoints  {result.Run.Checkpoints}");
         reporter.Say("next: --set train.epochs=30 trains longer, --set model.name=NAME another model of ./attention models;");
-        reporter.Say("      your own pictures go into FOLDER/train/CLASS and FOLDER/val/CLASS: see configs/cifar10/vit_tiny.yaml");
+        if (summary.images_per_second is not null)
+            reporter.Say("      your own pictures go into FOLDER/train/CLASS and FOLDER/val/CLASS: see configs/cifar10/vit_tiny.yaml");
+        else if (Directory.Exists(result.Run.Tokenizer))
+            reporter.Say($"      ./attention generate {result.Run} \"A beginning\" goes on with a text");
     }
+
+    private static string Outcome(RunSummary summary) => summary switch
+    {
+        { metric: "top1" } => $"top-1 {summary.best.GetValueOrDefault("top1").ToString("P2", CultureInfo.InvariantCulture)} on held-out images",
+        { metric: "loss" } => $"loss {MetricFormat.Number(summary.val_loss ?? double.NaN)} (perplexity {MetricFormat.Number(summary.best.GetValueOrDefault("perplexity"))}) on held-out text",
+        _ => $"{summary.metric} {MetricFormat.Value(summary.metric, summary.best.GetValueOrDefault(summary.metric))} on held-out data",
+    };
 }

@@ -13,7 +13,12 @@ namespace Attention.Engine.Configuration;
 [Part<TarShardsConfig>("tar_shards")]
 [Part<CocoConfig>("coco")]
 [Part<LabelMapsConfig>("label_maps")]
-public abstract record DataConfig
+[Part<TextConfig>("text")]
+[Part<AssociativeRecallConfig>("associative_recall")]
+public abstract record DataConfig;
+
+/// <summary>Images, one label for each or more.</summary>
+public abstract record ImageDataConfig : DataConfig
 {
     /// <summary>The folder of the data set; ${NAME} takes an environment variable.</summary>
     [Required]
@@ -47,7 +52,7 @@ public abstract record DataConfig
 }
 
 /// <summary>Images in one folder for each class, below one folder for each split: <c>path/train/cat/1.jpg</c>.</summary>
-public record ImageFolderConfig : DataConfig
+public record ImageFolderConfig : ImageDataConfig
 {
     /// <summary>The folder of the training images, below the path.</summary>
     public string train { get; init; } = "train";
@@ -78,24 +83,24 @@ public sealed record ShapesConfig : ImageFolderConfig
 public sealed record ImageNetConfig : ImageFolderConfig;
 
 /// <summary>CIFAR-10 in the authors' binary version.</summary>
-public sealed record Cifar10Config : DataConfig;
+public sealed record Cifar10Config : ImageDataConfig;
 
 /// <summary>CIFAR-100 in the authors' binary version.</summary>
-public sealed record Cifar100Config : DataConfig
+public sealed record Cifar100Config : ImageDataConfig
 {
     /// <summary>Whether the 20 groups of classes are learnt rather than the 100 classes.</summary>
     public bool coarse { get; init; }
 }
 
 /// <summary>MNIST and its like in idx files.</summary>
-public sealed record MnistConfig : DataConfig
+public sealed record MnistConfig : ImageDataConfig
 {
     /// <summary>The names of the labels; null for their numbers.</summary>
     public string[]? classes { get; init; }
 }
 
 /// <summary>Images that CSV or JSON files list with their labels.</summary>
-public sealed record ListConfig : DataConfig
+public sealed record ListConfig : ImageDataConfig
 {
     /// <summary>The list of the training images, below the path.</summary>
     public string train { get; init; } = "train.csv";
@@ -105,7 +110,7 @@ public sealed record ListConfig : DataConfig
 }
 
 /// <summary>Images and labels in tar archives (WebDataset).</summary>
-public sealed record TarShardsConfig : DataConfig
+public sealed record TarShardsConfig : ImageDataConfig
 {
     /// <summary>The archives of the training images, below the path, such as train-{0000..0127}.tar.</summary>
     public string train { get; init; } = "train-*.tar";
@@ -115,7 +120,7 @@ public sealed record TarShardsConfig : DataConfig
 }
 
 /// <summary>Images with COCO's annotations.</summary>
-public sealed record CocoConfig : DataConfig
+public sealed record CocoConfig : ImageDataConfig
 {
     /// <summary>The folder of the training images, below the path.</summary>
     public string train { get; init; } = "train2017";
@@ -131,7 +136,7 @@ public sealed record CocoConfig : DataConfig
 }
 
 /// <summary>Images and maps of the class of each pixel, as ADE20K has them: <c>images/training</c> and <c>annotations/training</c>.</summary>
-public sealed record LabelMapsConfig : DataConfig
+public sealed record LabelMapsConfig : ImageDataConfig
 {
     /// <summary>The training part, below <c>images</c> and <c>annotations</c>.</summary>
     public string train { get; init; } = "training";

@@ -27,7 +27,7 @@ public sealed record ExperimentConfig : IValidatableObject
     /// <summary>Weights to start from; null for fresh ones.</summary>
     public InitConfig? init { get; init; }
 
-    /// <summary>The images, how they are prepared and how they are read.</summary>
+    /// <summary>The images or the text, how they are prepared and how they are read.</summary>
     [Required]
     public DataConfig data { get; init; } = null!;
 
@@ -103,27 +103,49 @@ public sealed record ExperimentConfig : IValidatableObject
         if (new[] { clip_grad_norm, clip_grad_value, clip_grad_adaptive }.Count(limit => limit is not null) > 1)
             yield return new("gradients are clipped in several ways\nkeep one of clip_grad_norm, clip_grad_value and clip_grad_adaptive",
                 ["clip_grad_value", "clip_grad_adaptive", "clip_grad_norm"]);
+        var (fits, kinds) = task == TaskKind.ImageClassification ? (data is ImageDataConfig, typeof(ImageDataConfig)) : (data is TokenDataConfig, typeof(TokenDataConfig));
+        if (!fits)
+            yield return new($"'data.name' is {PartFamily.Of(typeof(DataConfig))!.NameOf(data)}, which is not for task {ScalarTypes.Name(task)}\n"
+                + $"choose one of {string.Join(", ", PartFamily.Of(typeof(DataConfig))!.NamesOf(kinds))}, or another task", ["data.name", "task"]);
+        if (task != TaskKind.ImageClassification && Unfit() is { } key)
+            yield return new($"'{key}' is for task image_classification, not {ScalarTypes.Name(task)}\nleave it out", [key]);
         if (linear_probe && lora is not null)
             yield return new("'linear_probe' and 'lora' exclude each other\nremove one of them", ["lora", "linear_probe"]);
     }
+
+    // A key that says nothing about tokens.
+    private string? Unfit() => this switch
+    {
+        { mixup: not null } => "mixup",
+        { distillation: not null } => "distillation",
+        { linear_probe: true } => "linear_probe",
+        { loss: not CrossEntropyConfig } => "loss.name",
+        { loss.class_weights.Length: > 0 } => "loss.class_weights",
+        { loss.balance_classes: true } => "loss.balance_classes",
+        _ => null,
+    };
 }
 
 public enum TaskKind
 {
+    /// <summary>One label for each image.</summary>
     ImageClassification,
+
+    /// <summary>The next token of a text.</summary>
+    LanguageModeling,
 }
 
 public sealed record TrainConfig
 {
-    /// <summary>Passes over the training images.</summary>
+    /// <summary>Passes over the training data.</summary>
     [Range(1, int.MaxValue)]
     public int epochs { get; init; } = 100;
 
-    /// <summary>Images of one optimizer step.</summary>
+    /// <summary>Images, or sequences of tokens, of one batch.</summary>
     [Range(1, int.MaxValue)]
     public int batch_size { get; init; } = 128;
 
-    /// <summary>Images measured at a time; null for the batch size of training.</summary>
+    /// <summary>How many are measured at a time; null for the batch size of training.</summary>
     [Range(1, int.MaxValue)]
     public int? eval_batch_size { get; init; }
 

@@ -16,6 +16,9 @@ internal static class ScalarTypes
     /// <summary>The members of an enum as they are written in YAML: <c>ImageClassification</c> is <c>image_classification</c>.</summary>
     public static IReadOnlyList<string> EnumNames(Type type) => Enum.GetNames(type).Select(JsonNamingPolicy.SnakeCaseLower.ConvertName).ToArray();
 
+    /// <summary>A member of an enum as it is written in YAML.</summary>
+    public static string Name(Enum member) => JsonNamingPolicy.SnakeCaseLower.ConvertName(member.ToString());
+
     /// <summary>The value that a text stands for, or null where it is none of that type.</summary>
     public static object? Parse(string text, Type type)
     {
@@ -45,7 +48,7 @@ internal static class ScalarTypes
         double.NegativeInfinity or float.NegativeInfinity => ("-.inf", false),
         double or float => (Exponent(((IFormattable)value).ToString(null, CultureInfo.InvariantCulture)), false),
         int or long => (((IFormattable)value).ToString(null, CultureInfo.InvariantCulture), false),
-        Enum member => (JsonNamingPolicy.SnakeCaseLower.ConvertName(member.ToString()), false),
+        Enum member => (Name(member), false),
         _ => null,
     };
 

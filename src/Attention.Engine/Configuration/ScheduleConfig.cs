@@ -8,6 +8,7 @@ namespace Attention.Engine.Configuration;
 [Part<StepConfig>("step")]
 [Part<PolynomialConfig>("polynomial")]
 [Part<OneCycleConfig>("one_cycle")]
+[Part<WsdConfig>("wsd")]
 [Part<ConstantConfig>("constant")]
 public abstract record ScheduleConfig
 {
@@ -80,6 +81,26 @@ public sealed record OneCycleConfig : ScheduleConfig
     /// <summary>The first rate over the last one, where min_lr is 0.</summary>
     [Range(1, double.PositiveInfinity)]
     public double end_factor { get; init; } = 1e4;
+}
+
+/// <summary>
+/// Warm-up, the highest rate, and a fall in the last part of the run: warmup, stable, decay (Hu et al., MiniCPM, arXiv:2404.06395).
+/// </summary>
+public sealed record WsdConfig : ScheduleConfig
+{
+    /// <summary>The share of the run in which the rate falls.</summary>
+    [Range(0, 1, MinimumIsExclusive = true)]
+    public double decay { get; init; } = 0.2;
+
+    /// <summary>How it falls: on a line, by half a cosine, or by 1 - sqrt of the part that is done (Haegele et al., arXiv:2405.18392).</summary>
+    public DecayShape shape { get; init; } = DecayShape.Linear;
+}
+
+public enum DecayShape
+{
+    Linear,
+    Cosine,
+    Sqrt,
 }
 
 /// <summary>The highest rate throughout.</summary>

@@ -46,9 +46,9 @@ public static class DataSource
     /// <summary>The parts of the data set that a config names. A part that cannot be opened does not hide the other.</summary>
     /// <param name="config">The data set.</param>
     /// <exception cref="UserError">Neither part can be opened.</exception>
-    public static IReadOnlyList<DataPart> Open(DataConfig config) => Both(config);
+    public static IReadOnlyList<DataPart> Open(ImageDataConfig config) => Both(config);
 
-    private static IReadOnlyList<DataPart> Both(DataConfig config)
+    private static IReadOnlyList<DataPart> Both(ImageDataConfig config)
     {
         DataPart? train = null;
         UserError? fault = null;

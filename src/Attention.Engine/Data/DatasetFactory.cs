@@ -12,7 +12,7 @@ public static class DatasetFactory
     /// <param name="train">Which part.</param>
     /// <param name="classes">The class names of the training images, where they were read before: both parts then agree on labels.</param>
     /// <exception cref="UserError">The data are missing or not what they should be.</exception>
-    public static IImages Open(DataConfig config, bool train, IReadOnlyList<string>? classes = null)
+    public static IImages Open(ImageDataConfig config, bool train, IReadOnlyList<string>? classes = null)
     {
         string Below(string name) => Path.Combine(config.path, name);
         return config switch
@@ -37,7 +37,7 @@ public static class DatasetFactory
     /// <param name="cancellation">Ends rendering.</param>
     /// <exception cref="UserError">The data are missing, or have no labels.</exception>
     public static (IImageDataset Train, IImageDataset Held) OpenLabelled(
-        DataConfig config, Action<string> say, Action<string> warn, CancellationToken cancellation)
+        ImageDataConfig config, Action<string> say, Action<string> warn, CancellationToken cancellation)
     {
         if (config is ShapesConfig shapes)
             config = shapes with { path = Rendered(shapes, say, cancellation) };
@@ -46,7 +46,7 @@ public static class DatasetFactory
     }
 
     /// <summary>How the training images are chosen; null for all of them once, in random order.</summary>
-    public static Sampler? Sampler(DataConfig config, IImageDataset images)
+    public static Sampler? Sampler(ImageDataConfig config, IImageDataset images)
     {
         var weights = (images as ImageList)?.Weights;
         if (config.repeats > 1 && (config.balance > 0 || weights is not null))
@@ -58,7 +58,7 @@ public static class DatasetFactory
         return config.balance > 0 ? Weighted.ByClass(images, config.balance) : null;
     }
 
-    private static IImageDataset Labelled(DataConfig config, IImages images, Action<string> warn)
+    private static IImageDataset Labelled(ImageDataConfig config, IImages images, Action<string> warn)
     {
         const int mostNamed = 20;
         foreach (string reason in images.Unreadable.Take(mostNamed))

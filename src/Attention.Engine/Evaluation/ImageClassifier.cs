@@ -111,7 +111,7 @@ public sealed class ImageClassifier : IDisposable
             return chosen;
         try
         {
-            return run is null ? null : (DatasetFactory.Open(run.data, train: true) as IImageDataset)?.ClassNames;
+            return run?.data is ImageDataConfig data ? (DatasetFactory.Open(data, train: true) as IImageDataset)?.ClassNames : null;
         }
         catch (UserError)
         {
@@ -126,10 +126,10 @@ public sealed class ImageClassifier : IDisposable
     /// <exception cref="UserError">The model is none of a run, or the images are missing.</exception>
     public IImageDataset HeldOut(Action<string> say, Action<string> warn, CancellationToken cancellation)
     {
-        if (run is null)
+        if (run?.data is not ImageDataConfig data)
             throw new UserError("no images were given", "name a folder with one folder of images for each class");
-        var held = DatasetFactory.OpenLabelled(run.data, say, warn, cancellation).Held;
-        return run.data is ImageFolderConfig { classes: { Length: > 0 } chosen } ? new ClassSubset(held, chosen) : held;
+        var held = DatasetFactory.OpenLabelled(data, say, warn, cancellation).Held;
+        return data is ImageFolderConfig { classes: { Length: > 0 } chosen } ? new ClassSubset(held, chosen) : held;
     }
 
     private static NamedPart With(NamedPart part, IReadOnlyList<string> fields) =>
@@ -139,7 +139,7 @@ public sealed class ImageClassifier : IDisposable
     private TransformPipeline Preparation()
     {
         var normalize = new Normalize([.. Config.mean.Select(v => (float)v)], [.. Config.std.Select(v => (float)v)]);
-        if (options is { CropPct: null, Interpolation: null, Fields.Count: 0 } && run?.data.transforms.eval is { } own)
+        if (options is { CropPct: null, Interpolation: null, Fields.Count: 0 } && (run?.data as ImageDataConfig)?.transforms.eval is { } own)
             return own.Contains("normalize", StringComparison.Ordinal) ? TransformPipeline.Parse(own) : TransformPipeline.Parse(own).With(normalize);
         var interpolation = options.Interpolation ?? Config.interpolation;
         if (interpolation is not ("bicubic" or "bilinear"))

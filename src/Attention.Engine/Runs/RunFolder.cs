@@ -26,6 +26,9 @@ public sealed class RunFolder
     /// <summary>Curves and outcome as a page (see <see cref="Report.HtmlReport"/>).</summary>
     public string ReportFile => Path.Combine(Location, "report.html");
 
+    /// <summary>The tokenizer of a language model, as a folder that any program for Hugging Face's files reads.</summary>
+    public string Tokenizer => Path.Combine(Location, "tokenizer");
+
     public string Checkpoints => Path.Combine(Location, "checkpoints");
 
     /// <summary>

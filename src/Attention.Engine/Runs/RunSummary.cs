@@ -33,13 +33,29 @@ public sealed record RunSummary
     public required long parameters { get; init; }
 
     /// <summary>Images trained on per second of training, without measuring and saving.</summary>
-    public required double images_per_second { get; init; }
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? images_per_second { get; init; }
+
+    /// <summary>The same in tokens, of a language model.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? tokens_per_second { get; init; }
+
+    /// <summary>What was trained on per second, and how much of it; null where nothing was.</summary>
+    [JsonIgnore]
+    public (string Unit, double Rate)? Throughput => images_per_second is { } images ? ("images", images) : tokens_per_second is { } tokens ? ("tokens", tokens) : null;
+
+    /// <summary>The metric that decides which measurement is the best, such as <c>top1</c>.</summary>
+    public string metric { get; init; } = "top1";
 
     /// <summary>Metrics of the last measurement, such as <c>top1</c> as a fraction and <c>loss</c>.</summary>
     public required IReadOnlyDictionary<string, double> final { get; init; }
 
-    /// <summary>Metrics of the measurement with the best <c>top1</c>.</summary>
+    /// <summary>Metrics of the best measurement by <see cref="metric"/>.</summary>
     public required IReadOnlyDictionary<string, double> best { get; init; }
+
+    /// <summary>The loss on the held-out data in that measurement; null where none was measured.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? val_loss { get; init; }
 
     /// <summary>The epoch, from 1, after which the best was measured; 0 where nothing was measured.</summary>
     public required int best_epoch { get; init; }

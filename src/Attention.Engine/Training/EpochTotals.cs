@@ -20,12 +20,14 @@ public sealed class EpochTotals(IReadOnlyDictionary<string, double>? sums = null
     }
 
     /// <summary>Means over the samples: <c>loss</c>, the task's metrics, <c>images_per_second</c>, <c>data_wait</c>, <c>utilisation</c>.</summary>
-    public IReadOnlyDictionary<string, double> Means(ComputeBudget? compute)
+    /// <param name="compute">What the work is set against; null where that is unknown.</param>
+    /// <param name="unit">What the samples are: <c>images</c>.</param>
+    public IReadOnlyDictionary<string, double> Means(ComputeBudget? compute, string unit = "images")
     {
         var means = sums.Where(pair => pair.Key[0] != '#').OrderBy(pair => pair.Key != "loss").ToDictionary(pair => pair.Key, pair => pair.Value / sums[Samples]);
         if (!sums.TryGetValue(Seconds, out double seconds) || seconds == 0)
             return means;
-        means["images_per_second"] = sums[Samples] / seconds;
+        means[$"{unit}_per_second"] = sums[Samples] / seconds;
         means["data_wait"] = sums[Waited] / seconds;
         if (compute is not null)
             means["utilisation"] = compute.Utilisation(sums[Samples] / seconds);

@@ -26,11 +26,14 @@ public static class ParameterGroups
     /// <param name="noWeightDecay">Names, with wildcards, that take none besides norms, biases and what the model names.</param>
     /// <param name="layerDecay">1 or null for the same rate everywhere.</param>
     public static IReadOnlyList<FusedParameterGroup> Of(
-        ImageModel model, double learningRate, double weightDecay, IReadOnlyCollection<string> noWeightDecay, double? layerDecay = null)
+        nn.Module model, double learningRate, double weightDecay, IReadOnlyCollection<string> noWeightDecay, double? layerDecay = null)
     {
         var spared = NamePatterns.Choose([.. model.named_parameters().Select(p => p.name)], noWeightDecay, "optimizer.no_decay");
-        return Of(model, learningRate, weightDecay, name => model.no_weight_decay.Contains(name) || spared.Contains(name),
-            name => Math.Pow(layerDecay ?? 1, model.num_layers - 1 - model.layer_of(name)));
+        var layered = model as ILayeredModel;
+        if (layerDecay is not null && layered is null)
+            throw new UserError($"optimizer.layer_decay: {model.GetType().Name} does not say which layer a parameter belongs to", "leave layer_decay out");
+        return Of(model, learningRate, weightDecay, name => layered?.no_weight_decay.Contains(name) == true || spared.Contains(name),
+            name => layerDecay is { } decay ? Math.Pow(decay, layered!.num_layers - 1 - layered.layer_of(name)) : 1);
     }
 
     private static IReadOnlyList<FusedParameterGroup> Of(

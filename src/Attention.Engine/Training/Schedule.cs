@@ -30,6 +30,7 @@ public sealed class Schedule(double peak, ScheduleConfig config, int epochs, int
             LinearConfig => Between(left),
             PolynomialConfig { power: var power } => Between(Math.Pow(left, power)),
             StepConfig steps => Math.Max(config.min_lr, peak * Math.Pow(steps.gamma, Changes(steps, (int)(tick / ticksPerEpoch)))),
+            WsdConfig wsd => Between(Fallen(wsd.shape, Math.Min(1, (total - tick) / Math.Max(1, wsd.decay * total)))),
             ConstantConfig => peak,
             _ => throw new ArgumentException($"no schedule for {config.GetType().Name}"),
         };
@@ -37,6 +38,14 @@ public sealed class Schedule(double peak, ScheduleConfig config, int epochs, int
 
     // From the lowest rate at 0 to the highest at 1.
     private double Between(double share) => config.min_lr + (peak - config.min_lr) * share;
+
+    // Of what is left of the fall, from 1 to 0, the share of the rate.
+    private static double Fallen(DecayShape shape, double left) => shape switch
+    {
+        DecayShape.Linear => left,
+        DecayShape.Cosine => 0.5 - 0.5 * Math.Cos(Math.PI * left),
+        _ => 1 - Math.Sqrt(1 - left),
+    };
 
     private static int Changes(StepConfig steps, int epoch) =>
         steps.milestones.Length > 0 ? steps.milestones.Count(milestone => epoch >= milestone) : epoch / steps.every;

@@ -117,8 +117,8 @@ public sealed class Trainer(TrainingTask task, FusedOptimizer optimizer, Schedul
             }
 
         var measured = (state.Epoch + 1) % options.EvaluateEvery == 0 || state.Epoch + 1 == Epochs ? Measure(cancellation) : new Dictionary<string, double>();
-        bool isBest = measured.TryGetValue(task.PrimaryMetric, out double primary) && (state.Best is not { } best || primary > best);
-        var done = new EpochResult(state.Epoch, totals.Means(options.Compute), measured, isBest);
+        bool isBest = measured.TryGetValue(task.PrimaryMetric, out double primary) && IsBetter(primary, state.Best);
+        var done = new EpochResult(state.Epoch, totals.Means(options.Compute, task.SampleUnit), measured, isBest);
         state = state with
         {
             Epoch = state.Epoch + 1,
@@ -129,6 +129,8 @@ public sealed class Trainer(TrainingTask task, FusedOptimizer optimizer, Schedul
         totals = new EpochTotals();
         Each(hook => hook.OnEpoch(this, done));
     }
+
+    private bool IsBetter(double value, double? best) => best is not { } known || (task.SmallerIsBetter ? value < known : value > known);
 
     private IReadOnlyDictionary<string, double> Measure(CancellationToken cancellation)
     {

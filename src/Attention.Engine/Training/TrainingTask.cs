@@ -33,8 +33,14 @@ public abstract class TrainingTask : IDisposable
     /// <param name="metrics">Takes what else is measured on the way, such as <c>top1</c> as a fraction.</param>
     public abstract Tensor Loss(IBatch batch, IDictionary<string, double> metrics);
 
-    /// <summary>The metric by which the best checkpoint is chosen, such as <c>top1</c>; larger is better.</summary>
+    /// <summary>What the samples are, for people and for the name of the throughput: <c>images</c>, <c>tokens</c>.</summary>
+    public virtual string SampleUnit => "images";
+
+    /// <summary>The metric by which the best checkpoint is chosen, such as <c>top1</c>.</summary>
     public abstract string PrimaryMetric { get; }
+
+    /// <summary>Whether smaller values of it are better, as of a loss.</summary>
+    public virtual bool SmallerIsBetter => false;
 
     /// <summary>Measures the model on the held-out data.</summary>
     /// <param name="progress">Is told steps done, of how many.</param>

@@ -17,8 +17,8 @@ public class ConfigErrorTests
     [InlineData("train:\n  batchSize: 64", "x.yaml:4: unknown key 'batchSize' in 'train'", "did you mean 'batch_size'?")]
     // Unknown names.
     [InlineData("optimizer: {name: adamv}", "x.yaml:3: there is no optimizer named 'adamv'", "did you mean 'adamw'?")]
-    [InlineData("schedule: zigzag", "x.yaml:3: there is no schedule named 'zigzag'", "possible: cosine, linear, step, polynomial, one_cycle, constant")]
-    [InlineData("task: segmentation", "x.yaml:3: 'task' is 'segmentation', but must be one of: image_classification", "possible: image_classification")]
+    [InlineData("schedule: zigzag", "x.yaml:3: there is no schedule named 'zigzag'", "possible: cosine, linear, step, polynomial, one_cycle, wsd, constant")]
+    [InlineData("task: segmentation", "x.yaml:3: 'task' is 'segmentation', but must be one of: image_classification, language_modeling", "possible: image_classification, language_modeling")]
     // Wrong types.
     [InlineData("train: {epochs: ten}", "x.yaml:3: 'train.epochs' is 'ten', but must be a whole number", "for example: epochs: 100")]
     [InlineData("train: {epochs: 2.5}", "x.yaml:3: 'train.epochs' is '2.5', but must be a whole number", "for example: epochs: 100")]
@@ -58,7 +58,7 @@ public class ConfigErrorTests
     [InlineData("name: a", "x.yaml:1: 'model' is missing", "add 'model: {name: ...}'")]
     [InlineData("model: vit\ndata:\n  name: image_folder", "x.yaml:3: 'data.path' is missing", "add 'path: ...' under 'data'")]
     [InlineData("model: {depth: 4}", "x.yaml:1: 'model' has no name", "write 'model: {name: ...}'")]
-    [InlineData("model: vit\ndata: {path: x}", "x.yaml:2: 'data' has no name", "add 'name: image_folder' (possible: image_folder, shapes, imagenet, cifar10, cifar100, mnist, list, tar_shards, coco, label_maps)")]
+    [InlineData("model: vit\ndata: {path: x}", "x.yaml:2: 'data' has no name", "add 'name: image_folder' (possible: image_folder, shapes, imagenet, cifar10, cifar100, mnist, list, tar_shards, coco, label_maps, text, associative_recall)")]
     public void Names_what_is_missing(string yaml, string message, string advice)
     {
         var error = Assert.Throws<ConfigError>(() => ConfigLoader.Parse<ExperimentConfig>(yaml, "x.yaml"));

@@ -31,10 +31,11 @@ public class ConfigLoaderTests
         Assert.Equal(TaskKind.ImageClassification, config.task);
         Assert.Equal("vit_tiny_patch16_224", config.model.name);
         Assert.Equal(["img_size", "patch_size"], config.model.options.Entries.Select(entry => entry.Key));
-        Assert.Equal("data/cifar10", Assert.IsType<ImageFolderConfig>(config.data).path);
-        Assert.Equal("random_crop(32, 4)|hflip", config.data.transforms.train);
-        Assert.Null(config.data.transforms.eval);
-        Assert.Null(config.data.workers);
+        var data = Assert.IsType<ImageFolderConfig>(config.data);
+        Assert.Equal("data/cifar10", data.path);
+        Assert.Equal("random_crop(32, 4)|hflip", data.transforms.train);
+        Assert.Null(data.transforms.eval);
+        Assert.Null(data.workers);
         Assert.Equal(new TrainConfig { epochs = 50, batch_size = 256 }, config.train);
         Assert.Equal(new AdamWConfig { lr = 1e-3, betas = (0.9, 0.95) }, config.optimizer);
         Assert.Equal(new CosineConfig { warmup_epochs = 2.5, min_lr = 1e-6 }, config.schedule);
@@ -134,7 +135,7 @@ public class ConfigLoaderTests
         Assert.Equal("vit", config.model.name);
         Assert.Equal(3, config.model.Bind(new VitLike()).depth);
         Assert.Equal(2, config.seed);
-        Assert.Equal("resize(64)|center_crop(64)", config.data.transforms.eval);
+        Assert.Equal("resize(64)|center_crop(64)", ((ImageDataConfig)config.data).transforms.eval);
         Assert.Equal("a=b", config.output);
         Assert.Equal(0.5, config.clip_grad_norm);
         Assert.IsType<ShapesConfig>(config.data);

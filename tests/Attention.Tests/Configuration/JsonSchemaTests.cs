@@ -12,9 +12,9 @@ public class JsonSchemaTests
     private static JsonNode At(string path) => path.Split('.').Aggregate((JsonNode)schema, (node, key) => node["properties"]![key]!);
 
     [Theory]
-    [InlineData("train.epochs", """{"description":"Passes over the training images.","type":"integer","minimum":1,"default":100}""")]
+    [InlineData("train.epochs", """{"description":"Passes over the training data.","type":"integer","minimum":1,"default":100}""")]
     [InlineData("clip_grad_norm", """{"description":"The largest norm that all gradients together may have; null for no limit.","type":["number","null"],"exclusiveMinimum":0}""")]
-    [InlineData("task", """{"description":"What is learnt.","enum":["image_classification"],"default":"image_classification"}""")]
+    [InlineData("task", """{"description":"What is learnt.","enum":["image_classification","language_modeling"],"default":"image_classification"}""")]
     [InlineData("log.report", """{"description":"Whether report.html is written.","type":"boolean","default":true}""")]
     public void A_key_has_type_limits_default_and_description(string path, string json) =>
         Assert.Equal(json, At(path).ToJsonString());

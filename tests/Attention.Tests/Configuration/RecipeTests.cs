@@ -3,6 +3,7 @@ using Attention.Data;
 using Attention.Engine;
 using Attention.Engine.Configuration;
 using Attention.Models;
+using Attention.Models.Language;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;
@@ -34,15 +35,22 @@ public class RecipeTests
         Environment.SetEnvironmentVariable("CHECKPOINT", "model.safetensors");
         var config = ExperimentConfig.Load(file).Value;
         Assert.True(File.ReadAllLines(file).Length <= 90);
+        Builds(config.model);
+        if (config.task == TaskKind.LanguageModeling)
+        {
+            var decoder = (LanguageModelConfig)ModelBuilder.Config(config.model);
+            Assert.True(((TokenDataConfig)config.data).context <= decoder.Context);
+            return;
+        }
         var model = (ImageModelConfig)ModelBuilder.Config(config.model);
-        Assert.Equal(model.img_size, config.data.image_size);
+        var data = (ImageDataConfig)config.data;
+        Assert.Equal(model.img_size, data.image_size);
         Assert.True(name.StartsWith("imagenet", StringComparison.Ordinal) ? model.num_classes == 1000 : model.num_classes > 0);
-        if (config.data.transforms.train is { } line)
+        if (data.transforms.train is { } line)
         {
             TransformPipeline.Parse(line);
-            Assert.DoesNotContain(RandomCropOf(line), size => size != config.data.image_size);
+            Assert.DoesNotContain(RandomCropOf(line), size => size != data.image_size);
         }
-        Builds(config.model);
     }
 
     [Theory]

@@ -35,6 +35,20 @@ public class ScheduleTests
         Assert.Equal(0.7, Of(new ConstantConfig(), peak: 0.7).At(110), 12);
     }
 
+    [Theory]
+    [InlineData(DecayShape.Linear, 0.5)]
+    [InlineData(DecayShape.Cosine, 0.5)]
+    [InlineData(DecayShape.Sqrt, 0.29289321881)]
+    public void Warm_up_stable_decay_stays_and_falls_at_the_end(DecayShape shape, double half)
+    {
+        var schedule = Of(new WsdConfig { warmup_epochs = 1, min_lr = 0.1, decay = 0.2, shape = shape });
+        Assert.Equal(1.0 / 11, schedule.At(0), 12);
+        Assert.Equal(1, schedule.At(10), 12);
+        Assert.Equal(1, schedule.At(88), 12);
+        Assert.Equal(0.1 + 0.9 * half, schedule.At(99), 9);
+        Assert.Equal(0.1, schedule.At(110), 12);
+    }
+
     [Fact]
     public void Steps_fall_at_every_so_many_epochs_or_at_milestones()
     {

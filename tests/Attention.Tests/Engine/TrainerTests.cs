@@ -53,10 +53,14 @@ public sealed class TrainerTests : IDisposable
         /// <summary>The metric of each measurement, in place of what is measured.</summary>
         public Func<int, double>? Measured { get; init; }
 
+        /// <summary>Whether that should fall.</summary>
+        public bool Falls { get; init; }
+
         public Func<int, double> Poison { get; init; } = _ => 1;
         public override nn.Module Model => model;
         public override int BatchesPerEpoch => 640 / BatchSize;
         public override string PrimaryMetric => "top1";
+        public override bool SmallerIsBetter => Falls;
 
         public override IEnumerable<IBatch> Batches(int epoch, int first)
         {
@@ -287,6 +291,18 @@ public sealed class TrainerTests : IDisposable
         trainer.Run(CancellationToken.None);
         Assert.Equal(5, trainer.State.Epoch);
         Assert.Equal(2, trainer.State.BestEpoch);
+    }
+
+    [Fact]
+    public void The_best_of_a_loss_is_the_smallest()
+    {
+        double[] losses = [3, 1, 2];
+        using var task = new Toy { Measured = epoch => losses[epoch], Falls = true };
+        var probe = new Probe();
+        var trainer = Make(task, new TrainerOptions { Epochs = 3 }, probe);
+        trainer.Run(CancellationToken.None);
+        Assert.Equal((1, 2), (trainer.State.Best, trainer.State.BestEpoch));
+        Assert.Equal([true, true, false], probe.Epochs.Select(epoch => epoch.IsBest));
     }
 
     [Fact]

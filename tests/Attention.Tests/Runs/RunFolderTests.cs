@@ -79,7 +79,7 @@ public class RunFolderTests
         Summary.Write(folder.File("summary.json"));
         using var json = JsonDocument.Parse(File.ReadAllText(folder.File("summary.json")));
         Assert.Equal(
-            ["name", "task", "model", "status", "device", "started", "seconds", "epochs", "steps", "parameters", "images_per_second", "final", "best", "best_epoch"],
+            ["name", "task", "model", "status", "device", "started", "seconds", "epochs", "steps", "parameters", "images_per_second", "metric", "final", "best", "best_epoch"],
             json.RootElement.EnumerateObject().Select(property => property.Name));
         Assert.Equal(0.96, json.RootElement.GetProperty("final").GetProperty("top1").GetDouble());
         Assert.Equal(0.97, json.RootElement.GetProperty("best").GetProperty("top1").GetDouble());

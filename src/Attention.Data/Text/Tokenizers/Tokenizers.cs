@@ -33,6 +33,24 @@ public static class Tokenizers
         }
     }
 
+    /// <summary>Copies a tokenizer's file, or those of a folder, and what belongs to it, into another folder.</summary>
+    /// <param name="path">As <see cref="Load"/> takes it.</param>
+    /// <param name="folder">Where to; it is there.</param>
+    public static void Copy(string path, string folder)
+    {
+        var from = Directory.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path))!;
+        var names = new HashSet<string>(sentencePieceNames) { "tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja" };
+        foreach (var file in Directory.EnumerateFiles(from))
+        {
+            var name = Path.GetFileName(file);
+            bool wanted = Directory.Exists(path)
+                ? names.Contains(name) || name.EndsWith(".tiktoken", StringComparison.OrdinalIgnoreCase)
+                : name == Path.GetFileName(path) || names.Contains(name);
+            if (wanted)
+                File.Copy(file, Path.Combine(folder, name), overwrite: true);
+        }
+    }
+
     private static Tokenizer LoadFolder(string folder)
     {
         string File(string name) => Path.Combine(folder, name);

@@ -20,7 +20,7 @@ public sealed class ProgressHook(IRunReporter reporter) : TrainingHook
         trainedSeconds += result.Seconds;
         steps++;
         reporter.Progress(new RunProgress("train", result.Epoch + 1, trainer.Epochs, result.StepOfEpoch, trainer.StepsPerEpoch,
-            totals.Means(trainer.Options.Compute), Left(trainer)));
+            totals.Means(trainer.Options.Compute, trainer.Task.SampleUnit), Left(trainer)));
         evaluationStart = trainer.Seconds;
     }
 

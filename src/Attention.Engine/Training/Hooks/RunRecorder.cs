@@ -1,4 +1,5 @@
 using Attention.Engine.Configuration;
+using Attention.Engine.Reporting;
 using Attention.Engine.Runs;
 using Attention.Engine.Runs.Report;
 
@@ -51,7 +52,7 @@ public sealed class RunRecorder(RunFolder run, ExperimentConfig config, long par
             ["train/loss"] = result.Loss,
             ["lr"] = result.LearningRate,
             ["gradient_norm"] = result.GradientNorm,
-            ["images_per_second"] = rate,
+            [$"{trainer.Task.SampleUnit}_per_second"] = rate,
         };
         foreach (var (name, value) in result.Metrics)
             metrics[$"train/{name}"] = value;
@@ -85,7 +86,7 @@ public sealed class RunRecorder(RunFolder run, ExperimentConfig config, long par
     {
         var metrics = new Dictionary<string, double> { ["lr"] = trainer.LearningRate };
         foreach (var (name, value) in result.Train)
-            metrics[name is "images_per_second" or "data_wait" or "utilisation" ? name : $"train/{name}"] = value;
+            metrics[MetricFormat.IsRate(name) ? name : $"train/{name}"] = value;
         foreach (var (name, value) in result.Evaluation)
             metrics[$"val/{name}"] = value;
         return new MetricRow(result.Epoch + 1, trainer.State.Step, trainer.Seconds, metrics);
@@ -123,10 +124,13 @@ public sealed class RunRecorder(RunFolder run, ExperimentConfig config, long par
         }
     }
 
+    private double Throughput => trainSeconds > 0 ? samples / trainSeconds : 0;
+
     private void Summarise(Trainer trainer, string status, string? error) => new RunSummary
     {
         name = config.name,
-        task = "image_classification",
+        task = ScalarTypes.Name(config.task),
+        metric = trainer.Task.PrimaryMetric,
         model = config.model.name,
         status = status,
         error = error,
@@ -136,7 +140,9 @@ public sealed class RunRecorder(RunFolder run, ExperimentConfig config, long par
         epochs = trainer.State.Epoch,
         steps = trainer.State.Step,
         parameters = parameters,
-        images_per_second = trainSeconds > 0 ? samples / trainSeconds : 0,
+        images_per_second = trainer.Task.SampleUnit == "images" ? Throughput : null,
+        tokens_per_second = trainer.Task.SampleUnit == "tokens" ? Throughput : null,
+        val_loss = best.TryGetValue("loss", out double loss) ? loss : null,
         final = final,
         best = best,
         best_epoch = trainer.State.BestEpoch,

@@ -17,9 +17,9 @@ public sealed class LoraAdapters
     private readonly List<Adapter> adapters = [];
     private readonly nn.Module model;
 
-    /// <summary>Adapts a model: everything but the adapters, the classifier and what the config names is frozen.</summary>
+    /// <summary>Adapts a model: everything but the adapters, an image model's classifier and what the config names is frozen.</summary>
     /// <exception cref="UserError">No linear layer fits a target.</exception>
-    public LoraAdapters(ImageModel model, LoraConfig config)
+    public LoraAdapters(nn.Module model, LoraConfig config)
     {
         this.model = model;
         var layers = model.named_modules().Where(module => module.module is Linear).ToDictionary(module => module.name, module => (Linear)module.module);
@@ -29,7 +29,7 @@ public sealed class LoraAdapters
                 $"linear layers are, for example: {string.Join(", ", layers.Keys.Take(6))}");
 
         var names = model.named_parameters().Select(p => p.name).ToArray();
-        var trained = NamePatterns.Choose(names, config.train, "lora.train").Union(Freezing.Classifier(model)).ToHashSet();
+        var trained = NamePatterns.Choose(names, config.train, "lora.train").Union(model is ImageModel image ? Freezing.Classifier(image) : new HashSet<string>()).ToHashSet();
         foreach (var (name, parameter) in model.named_parameters())
             if (!trained.Contains(name))
                 parameter.requires_grad_(false);

@@ -33,7 +33,7 @@ public sealed class GenerateTests : IDisposable
         return folder.Path;
     }
 
-    private static string Continue(HuggingFaceModel model, SamplingConfig sampling) =>
+    private static string Continue(TextModel model, SamplingConfig sampling) =>
         string.Concat(model.Continue(["the quick"], sampling).Select(part => part.Text));
 
     [Theory]
@@ -41,7 +41,7 @@ public sealed class GenerateTests : IDisposable
     [InlineData(false)]
     public void A_folder_generates_the_same_text_for_the_same_seed(bool prefixed)
     {
-        using var model = HuggingFaceModel.Load(Folder(prefixed), CPU);
+        using var model = TextModel.Load(Folder(prefixed), CPU);
         var sampling = new SamplingConfig { max_new_tokens = 20, seed = 3 };
         var text = Continue(model, sampling);
         Assert.Equal(20, text.Length);
@@ -52,7 +52,7 @@ public sealed class GenerateTests : IDisposable
     [Fact]
     public void A_stop_string_ends_the_text_before_itself()
     {
-        using var model = HuggingFaceModel.Load(Folder(), CPU);
+        using var model = TextModel.Load(Folder(), CPU);
         var sampling = new SamplingConfig { max_new_tokens = 30, seed = 3 };
         var text = Continue(model, sampling);
         var stop = text.Substring(8, 3);
@@ -64,9 +64,9 @@ public sealed class GenerateTests : IDisposable
     [Fact]
     public void What_a_folder_lacks_is_named()
     {
-        Assert.Contains("has no config.json", Assert.Throws<UserError>(() => HuggingFaceModel.Load(folder.Path, CPU)).Message);
+        Assert.Contains("has no config.json", Assert.Throws<UserError>(() => TextModel.Load(folder.Path, CPU)).Message);
         Folder();
         File.Delete(folder.File("tokenizer.json"));
-        Assert.Contains("has no tokenizer", Assert.Throws<UserError>(() => HuggingFaceModel.Load(folder.Path, CPU)).Message);
+        Assert.Contains("has no tokenizer", Assert.Throws<UserError>(() => TextModel.Load(folder.Path, CPU)).Message);
     }
 }

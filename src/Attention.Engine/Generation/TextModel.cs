@@ -1,5 +1,7 @@
 using Attention.Data.Text;
 using Attention.Engine.Checkpoints;
+using Attention.Engine.Configuration;
+using Attention.Engine.Runs;
 using Attention.Models.Language;
 using Attention.Torch;
 using TorchSharp;
@@ -7,10 +9,10 @@ using static TorchSharp.torch;
 
 namespace Attention.Engine.Generation;
 
-/// <summary>A language model from a local Hugging Face folder: config.json, weights, tokenizer.</summary>
-public sealed class HuggingFaceModel : IDisposable
+/// <summary>A language model and its tokenizer, from a local Hugging Face folder or from the folder of a run.</summary>
+public sealed class TextModel : IDisposable
 {
-    private HuggingFaceModel(LanguageModel model, Tokenizer tokenizer) => (Model, Tokenizer) = (model, tokenizer);
+    private TextModel(LanguageModel model, Tokenizer tokenizer) => (Model, Tokenizer) = (model, tokenizer);
 
     /// <summary>The model, in evaluation mode.</summary>
     public LanguageModel Model { get; }
@@ -18,35 +20,63 @@ public sealed class HuggingFaceModel : IDisposable
     public Tokenizer Tokenizer { get; }
 
     /// <summary>Loads a folder.</summary>
-    /// <param name="folder">With config.json, model.safetensors (or shards, or pytorch_model.bin) and a tokenizer's files.</param>
+    /// <param name="folder">
+    /// With config.json, model.safetensors (or shards, or pytorch_model.bin) and a tokenizer's files; or a run's, whose best
+    /// checkpoint is taken.
+    /// </param>
     /// <param name="device">Where the model goes.</param>
     /// <param name="dtype">What its weights are converted to.</param>
     /// <exception cref="UserError">Something is missing, broken or not known.</exception>
-    public static HuggingFaceModel Load(string folder, Device device, ScalarType dtype = ScalarType.Float32)
+    public static TextModel Load(string folder, Device device, ScalarType dtype = ScalarType.Float32)
     {
-        var configFile = Path.Combine(folder, "config.json");
-        if (!File.Exists(configFile))
-            throw new UserError($"'{folder}' has no config.json", "give the folder of a Hugging Face language model");
-        // Before the weights, which may take long.
-        var tokenizer = Tokenizers.Load(folder);
-        var config = HuggingFaceDecoders.Read(HuggingFaceConfig.Load(configFile).Values);
-        LanguageModel model;
-        using (RandomInit.Skip())
-            model = HuggingFaceDecoders.Create(config);
+        bool isRun = File.Exists(Path.Combine(folder, "config.yaml"));
+        var (tokenizer, model) = isRun ? OfRun(folder) : OfHuggingFace(folder);
         try
         {
-            WeightLoader.Load(model, folder);
             model.to(dtype).to(device);
             model.eval();
             if (tokenizer.VocabularySize > model.vocab_size)
                 throw new UserError($"the tokenizer of '{folder}' has {tokenizer.VocabularySize} tokens, the model {model.vocab_size}", "put the tokenizer that belongs to the model into the folder");
-            return new HuggingFaceModel(model, tokenizer);
+            return new TextModel(model, tokenizer);
         }
         catch
         {
             model.Dispose();
             throw;
         }
+    }
+
+    private static (Tokenizer, LanguageModel) OfHuggingFace(string folder)
+    {
+        // Both before the weights, which may take long.
+        var config = LanguageModelConfigFile.Load(folder);
+        var tokenizer = Tokenizers.Load(folder);
+        LanguageModel model;
+        using (RandomInit.Skip())
+            model = HuggingFaceDecoders.Create(config);
+        try
+        {
+            WeightLoader.Load(model, folder);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+        return (tokenizer, model);
+    }
+
+    private static (Tokenizer, LanguageModel) OfRun(string folder)
+    {
+        var run = RunFolder.Open(folder);
+        var config = ExperimentConfig.Load(run.ConfigFile).Value;
+        if (config.task != TaskKind.LanguageModeling || !Directory.Exists(run.Tokenizer))
+            throw new UserError($"the run '{folder}' has no tokenizer, so that its model reads no text", "give a run of task language_modeling on text");
+        var weights = Path.Combine(run.Checkpoints, "best", Checkpoint.ModelFile);
+        if (!File.Exists(weights))
+            throw new UserError($"run '{folder}' has no best checkpoint", "train it for an epoch at least");
+        var tokenizer = Tokenizers.Load(run.Tokenizer);
+        return (tokenizer, (LanguageModel)ModelBuilder.Build(config.model, new InitConfig { checkpoint = weights }).Model);
     }
 
     /// <summary>Goes on with texts; gives each text's number and what became whole of it, as it comes.</summary>
