@@ -20,8 +20,9 @@ internal static class RecordedModel
         var factory = recording.factory?[(recording.factory.IndexOf(':') + 1)..];
         var given = recording.kwargs.TryGetValue("name", out var name) && name.ValueKind == JsonValueKind.String ? name.GetString() : null;
         // Some authors write theirs in capitals.
-        return new[] { given, factory, factory?.ToLowerInvariant() }.FirstOrDefault(each => each is not null && ModelRegistry.Names.Contains(each))
-            ?? Path.GetFileNameWithoutExtension(path);
+        var file = Path.GetFileNameWithoutExtension(path);
+        return new[] { given, factory, factory?.ToLowerInvariant(), file.ToLowerInvariant() }.FirstOrDefault(each => each is not null && ModelRegistry.Names.Contains(each))
+            ?? file;
     }
 
     /// <summary>Builds it with the arguments that the reference was built with.</summary>
