@@ -84,6 +84,21 @@ public static class ModelRegistry
         Register(Vision.GcVit.Family);
         Register(Vision.ShVit.Family);
         Register(Vision.Van.Family);
+        Register(Vision.CrossFormer.Family);
+        Register(Vision.LitV2.Family);
+        Register(Vision.Smt.Family);
+        Register(Vision.FaVit.Family);
+        Register(Vision.SpectFormer.Family);
+        Register(Vision.SpectFormerVanilla.Family);
+        Register(Vision.StVit.Family);
+        Register(Vision.LowFormer.Family);
+        Register(Vision.GlNet.Family);
+        Register(Vision.L2Vit.Family);
+        Register(Vision.FcaFormer.Family);
+        Register(Vision.NeighborhoodTransformer.Family);
+        Register(Vision.NeighborhoodIsotropic.Family);
+        Register(Vision.OverLock.Family);
+        Register(Vision.MobileMamba.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>

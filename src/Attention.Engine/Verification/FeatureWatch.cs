@@ -28,6 +28,9 @@ internal sealed class FeatureWatch
     {
         var path = feature.Split('#')[0];
         int dot = path.LastIndexOf('.');
+        // Modules are recorded where a name comes before their number: after another number it is that of a tensor.
+        if (path.Split('.') is [.., var stage, var item] && int.TryParse(stage, out _) && int.TryParse(item, out _) && modules.ContainsKey(path[..dot]))
+            return path[..dot];
         return modules.ContainsKey(path) || dot < 0 || !modules.ContainsKey(path[..dot]) || !int.TryParse(path[(dot + 1)..], out _) ? path : path[..dot];
     }
 

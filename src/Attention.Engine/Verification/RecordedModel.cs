@@ -11,14 +11,18 @@ namespace Attention.Engine.Verification;
 /// <summary>The model of the registry that a recording is of.</summary>
 internal static class RecordedModel
 {
+    // Arguments with which a factory of many models chooses one.
+    private static readonly string[] variantKeys = ["name", "config", "arch"];
+
     /// <summary>Its name: an argument of a factory of many models, the factory's own name, or the file's.</summary>
     public static string Name(Recording recording, string path)
     {
         var factory = recording.factory?[(recording.factory.IndexOf(':') + 1)..];
         var given = recording.kwargs.TryGetValue("name", out var name) && name.ValueKind == JsonValueKind.String ? name.GetString() : null;
         // Some authors write theirs in capitals.
-        return new[] { given, factory, factory?.ToLowerInvariant() }.FirstOrDefault(each => each is not null && ModelRegistry.Names.Contains(each))
-            ?? Path.GetFileNameWithoutExtension(path);
+        var file = Path.GetFileNameWithoutExtension(path);
+        return new[] { given, factory, factory?.ToLowerInvariant(), file.ToLowerInvariant() }.FirstOrDefault(each => each is not null && ModelRegistry.Names.Contains(each))
+            ?? file;
     }
 
     /// <summary>Builds it with the arguments that the reference was built with.</summary>
@@ -32,7 +36,7 @@ internal static class RecordedModel
         var fields = ModelRegistry.Family(name).Config(name).GetType();
         // References that take a list take one number for all as well.
         object? Fitted(string key, object? value) => value is not object?[] && fields.GetProperty(key)?.PropertyType.IsArray == true ? new[] { value } : value;
-        var options = recording.kwargs.Where(pair => pair.Key != "name").Select(pair => (pair.Key, Fitted(pair.Key, Plain(pair.Value)))).ToArray();
+        var options = recording.kwargs.Where(pair => !variantKeys.Contains(pair.Key)).Select(pair => (pair.Key, Fitted(pair.Key, Plain(pair.Value)))).ToArray();
         return ModelBuilder.Build(new NamedPart(name, options));
     }
 

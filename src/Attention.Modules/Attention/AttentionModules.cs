@@ -35,6 +35,15 @@ public static class AttentionModules
         Register("differential", new DifferentialAttentionConfig());
         Register("relative_position", new RelativePositionAttentionConfig());
         Register("moh", new MixtureOfHeadAttentionConfig());
+        Register("long_short_distance", new LongShortDistanceAttentionConfig());
+        Register("hilo", new HiLoAttentionConfig());
+        Register("scale_aware_modulation", new ScaleAwareModulationConfig());
+        Register("spectral_gating", new SpectralGatingConfig());
+        Register("super_token", new SuperTokenAttentionConfig());
+        Register("low_resolution", new LowResolutionAttentionConfig());
+        Register("global_local_mix", new GlobalLocalMixConfig());
+        Register("linear", new LinearAttentionConfig());
+        Register("neighborhood", new NeighborhoodAttentionConfig());
     }
 
     /// <summary>Adds an attention: a user's own, from their program.</summary>

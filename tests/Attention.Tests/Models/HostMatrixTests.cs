@@ -43,6 +43,15 @@ public class HostMatrixTests
         ["differential"] = "",
         ["moh"] = "",
         ["relative_position"] = "rel_pos_dim: 8",
+        ["long_short_distance"] = "group_size: 2",
+        ["hilo"] = "",
+        ["scale_aware_modulation"] = "num_scales: 2",
+        ["spectral_gating"] = "",
+        ["super_token"] = "stoken_size: 2",
+        ["low_resolution"] = "",
+        ["global_local_mix"] = "num_slots: 4",
+        ["linear"] = "min_denominator: 1",
+        ["neighborhood"] = "kernel_size: 3",
     };
 
     // One small model of each host, two blocks deep where the host alternates.
@@ -62,6 +71,18 @@ public class HostMatrixTests
         ["gcvit_xxtiny"] = "img_size: 32, embed_dim: 12, depths: [2, 1], num_heads: [2, 2], window_size: [2, 2]",
         ["shvit_s1"] = "img_size: 32, embed_dim: [16, 12], partial_dim: [4, 4], qk_dim: [4, 4], depth: [2, 1], types: [s, s]",
         ["van_b0"] = "img_size: 32, embed_dims: [8, 12, 12, 12], mlp_ratios: [2, 2, 2, 2], depths: [1, 1, 1, 1]",
+        ["crossformer_small"] = "img_size: 32, embed_dim: 12, depths: [2, 1], num_heads: [2, 2], group_size: [2, 2], crs_interval: [2, 1], mlp_ratio: [2, 2], merge_size: [[2, 4]]",
+        ["litv2_small"] = "img_size: 32, embed_dim: 12, depths: [1, 1], num_heads: [2, 2], has_msa: [0, 1], local_ws: [0, 2]",
+        ["smt_t"] = "img_size: 32, embed_dims: [8, 12, 12, 12], sa_num_heads: [2, 2, 2, 2], mlp_ratios: [2, 2, 2, 2], depths: [1, 1, 1, 1]",
+        ["favit_b0"] = "img_size: 32, embed_dims: [8, 12, 12, 12], num_heads: [2, 2, 2, 2], mlp_ratios: [2, 2, 2, 2], depths: [1, 1, 1, 1]",
+        ["spectformer_s"] = "img_size: 32, stem_hidden_dim: 8, embed_dims: [8, 12, 12, 12], num_heads: [2, 2, 2, 2], mlp_ratios: [2, 2, 2, 2], depths: [1, 1, 1, 1], token_label: false",
+        ["spectformer_xs_vanilla"] = "img_size: 32, patch_size: 8, embed_dim: 12, depth: 5, num_heads: 2",
+        ["stvit_small"] = "img_size: 32, embed_dim: [8, 12, 12, 12], depths: [1, 1, 1, 1], num_heads: [2, 2, 2, 2], projection: 24",
+        ["lowformer_b0"] = "img_size: 32, width_list: [8, 8, 8, 12, 12], depth_list: [0, 1, 1, 1, 1]",
+        ["glnet_4g"] = "img_size: 32, depth: [1, 1, 1, 1], embed_dim: [8, 12, 12, 12], head_dim: 4",
+        ["L2ViT_Tiny"] = "img_size: 32, dims: [8, 12, 12, 12], depths: [1, 1, 2, 1], num_heads: [2, 2, 2, 2], window_size: 2",
+        ["dinat_mini"] = "img_size: 32, embed_dim: 12, depths: [2, 1], num_heads: [2, 2], dilations: [2, 1], kernel_size: 3",
+        ["dinat_isotropic_small"] = "img_size: 32, patch_size: 8, embed_dim: 12, depth: 2, num_heads: 2, kernel_size: 3, dilation: 1",
         ["crossvit_9_240"] = "img_size: 32, img_scale: [1, 1], patch_size: [8, 16], embed_dim: [12, 12], depth: [[1, 1, 0]], num_heads: [2, 2]",
         ["convit_tiny"] = "img_size: 32, patch_size: 8, embed_dim: 6, depth: 2, num_heads: 2, local_up_to_layer: 1",
         ["tnt_s_patch16_224"] = "img_size: 32, patch_size: 8, embed_dim: 12, inner_dim: 4, depth: 2, num_heads_inner: 2, num_heads_outer: 2",
@@ -178,7 +199,7 @@ public class HostMatrixTests
             optimizer.zero_grad();
             loss.backward();
             if (step == 0)
-                Assert.Empty(model.named_parameters().Where(p => p.parameter.grad is not { } grad || grad.isfinite().logical_not().any().item<bool>()).Select(p => p.name));
+                Assert.Empty(model.named_parameters().Where(p => p.parameter.requires_grad).Where(p => p.parameter.grad is not { } grad || grad.isfinite().logical_not().any().item<bool>()).Select(p => p.name));
             optimizer.step();
             last = loss.item<float>();
             if (step == 0)
