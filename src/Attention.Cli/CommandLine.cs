@@ -17,6 +17,7 @@ public static class CommandLine
         ["config"] = "Show and check configurations",
         ["data"] = "Make and check data sets",
         ["make"] = "Render sample data",
+        ["score"] = "Score the results of any detector or segmenter",
         ["tokenizer"] = "Make tokenizers",
     };
 
