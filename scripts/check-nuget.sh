@@ -1,7 +1,7 @@
 #!/bin/sh
 # Compiles everything in the nuget flavour on a machine that cannot restore the official packages, against stand-ins:
-# TorchSharp with exactly the members of its official list, ImageSharp as far as tests/Attention.PlainCheck declares it, the
-# others empty. The stand-ins stay in artifacts/official, apart from NuGet's own store.
+# TorchSharp with exactly the members of its official list, ImageSharp and Microsoft.ML.Tokenizers as far as
+# tests/Attention.PlainCheck declares them, the others empty. The stand-ins stay in artifacts/official, apart from NuGet's own store.
 # usage: scripts/check-nuget.sh [PROJECT]   (default: the whole solution)
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd -P)
@@ -49,7 +49,7 @@ dotnet run --project tests/Attention.OfficialStub -c Release -p:Torch=system -- 
 pack TorchSharp "$official/TorchSharp.cs"
 pack TorchSharp-cpu
 pack SixLabors.ImageSharp tests/Attention.PlainCheck/ImageSharp.cs
-pack Microsoft.ML.Tokenizers
+pack Microsoft.ML.Tokenizers tests/Attention.PlainCheck/MicrosoftTokenizers.cs
 
 echo "Building in the nuget flavour"
 dotnet build "${1:-Attention.sln}" -c Release -p:Torch=nuget -p:TorchDevice=cpu -p:ArtifactsPath="$official/build" \

@@ -250,7 +250,7 @@ internal sealed class DecoderStack : Block
 
 /// <summary>
 /// The decoder of Llama: Touvron et al., Llama 2, 2023 (arXiv:2307.09288), and of what descends from it: Llama 3, Mistral,
-/// Qwen 2 and 3, Gemma 2 and 3, Phi 3, OLMo 2, Mixtral. Parameter names as in Hugging Face's transformers.
+/// Qwen 2 and 3, Gemma 2 and 3, Phi 3, OLMo 2, Mixtral, MoH-LLaMA3. Parameter names as in Hugging Face's transformers.
 /// </summary>
 public sealed class Decoder : LanguageModel, IPublishedNames
 {
@@ -375,6 +375,8 @@ public sealed class Decoder : LanguageModel, IPublishedNames
         head_dim = 256,
         sliding_window = 4096,
     };
+    // As the authors' code: half of the heads shared, a quarter chosen by the lengths of their queries.
+    private static readonly MixtureOfHeadAttentionConfig Moh = new() { router = "query_norm" };
     private static bool[] EverySecond(int layers) => [.. Enumerable.Range(0, layers).Select(layer => layer % 2 == 0)];
     private static readonly DecoderConfig Mistral = new()
     {
@@ -398,6 +400,18 @@ public sealed class Decoder : LanguageModel, IPublishedNames
             ["llama2_13b"] = Llama2 with { hidden_size = 5120, intermediate_size = 13824, num_hidden_layers = 40, num_attention_heads = 40 },
             ["llama2_70b"] = Llama2 with { hidden_size = 8192, intermediate_size = 28672, num_hidden_layers = 80, num_attention_heads = 64, num_key_value_heads = 8 },
             ["llama3_8b"] = Llama3,
+            ["moh_llama3_8b"] = Llama3 with { vocab_size = 160896, attention = Moh },
+            ["moh_llama"] = Llama3 with
+            {
+                vocab_size = 512,
+                hidden_size = 128,
+                intermediate_size = 352,
+                num_hidden_layers = 4,
+                num_attention_heads = 8,
+                num_key_value_heads = 4,
+                max_position_embeddings = 128,
+                attention = Moh,
+            },
             ["llama3.1_8b"] = Llama31,
             ["llama3.1_70b"] = Llama31 with { hidden_size = 8192, intermediate_size = 28672, num_hidden_layers = 80, num_attention_heads = 64 },
             ["llama3.2_1b"] = Llama32 with { hidden_size = 2048, intermediate_size = 8192, num_hidden_layers = 16, num_attention_heads = 32 },

@@ -116,7 +116,8 @@ internal sealed class Gpt2Block : Block
     public Gpt2Block(Gpt2Config config, CausalSite site) : base(nameof(Gpt2Block))
     {
         ln_1 = nn.LayerNorm(config.n_embd, config.layer_norm_epsilon, bias: config.bias);
-        attn = config.attention is { } chosen ? LayerAttention.Of(chosen, chosen, site) : new Gpt2Attention(site, config);
+        attn = config.attention is null ? new Gpt2Attention(site, config)
+            : LayerAttention.Of(config.attention, new() { qkv_bias = config.bias, out_bias = config.bias, attn_drop = config.attn_pdrop }, site);
         ln_2 = nn.LayerNorm(config.n_embd, config.layer_norm_epsilon, bias: config.bias);
         mlp = new Gpt2Mlp(config);
         RegisterComponents();

@@ -105,12 +105,12 @@ public abstract class LanguageModel(string name) : nn.Module<Tensor, Tensor>(nam
 internal static class LayerAttention
 {
     /// <exception cref="UserError">It is none for decoders.</exception>
-    public static CausalAttention Of(AttentionConfig? chosen, AttentionConfig own, CausalSite site)
+    public static CausalAttention Of(AttentionConfig? chosen, GroupedQueryConfig own, CausalSite site)
     {
         var config = chosen ?? own;
-        return config.Create(site) as CausalAttention ?? throw new UserError(
+        return config is ICausalAttentionConfig causal ? causal.CreateCausal(site with { Own = own }) : throw new UserError(
             $"attention '{AttentionModules.NameOf(config)}' lets tokens see later ones, which a decoder must not",
-            $"choose one of {string.Join(", ", AttentionModules.NamesOf(AttentionLayout.Causal))}");
+            $"choose one of {string.Join(", ", AttentionModules.CausalNames)}");
     }
 }
 

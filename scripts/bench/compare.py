@@ -15,6 +15,9 @@ JOBS = [
     ("vit_small_patch16_224 AdamW step, batch 8", ["model", "vit_small_patch16_224", "--mode", "train", "--batch", "8"],
      ["model", "vit_small_patch16_224", "train", "8"]),
 ]
+# A text file; the recipe's vocabulary is that of Tiny Shakespeare.
+TEXT = os.path.join(ROOT, "data", "tinyshakespeare.txt")
+SHAKESPEARE = os.path.join(ROOT, "configs", "language", "shakespeare_char.yaml")
 
 
 # Images for the loader; a folder of class folders. Left out where it is not given or torchvision is missing.
@@ -49,11 +52,19 @@ def data_job():
     return [("decode, random_resized_crop(224), hflip, normalised batches of 50, one thread", ["data", IMAGES], ["data", IMAGES])]
 
 
-def main(rounds, seconds):
+def text_job():
+    """A whole training step of nanoGPT's smallest configuration: batch, forward, backward, clipping, AdamW."""
+    if not os.path.exists(TEXT):
+        print("text: data/tinyshakespeare.txt is not there (see data/README.md); the language model is not compared", file=sys.stderr)
+        return []
+    return [("training step of configs/language/shakespeare_char.yaml", ["train", SHAKESPEARE, "--set", f"data.path={TEXT}"], ["text", TEXT])]
+
+
+def main(rounds, seconds, only):
     env = settings()
     print("| job | Attention | PyTorch | ratio | peak memory, Attention / PyTorch |")
     print("|---|---|---|---|---|")
-    for name, ours, peers in JOBS + data_job():
+    for name, ours, peers in [job for job in JOBS + text_job() + data_job() if only in job[0]]:
         ours = [os.path.join(ROOT, "attention"), "bench", *ours, "--json"]
         peers = [sys.executable, os.path.join(HERE, "pytorch_peer.py"), *peers]
         if "op" not in ours:
@@ -74,4 +85,4 @@ def main(rounds, seconds):
     print(f"\n{rounds} rounds each, alternating; PyTorch {results[-1][1]['torch']}, {results[-1][1]['threads']} threads; medians.")
 
 
-main(int(sys.argv[1]), float(sys.argv[2]))
+main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else "")

@@ -1,6 +1,6 @@
 """The PyTorch side of scripts/bench_vs_pytorch.sh: the same jobs in plain eager PyTorch, one result as JSON.
 
-usage: pytorch_peer.py op | optimizer NAME | model NAME {forward,train} BATCH SECONDS | data FOLDER SECONDS
+usage: pytorch_peer.py op | optimizer NAME | model NAME {forward,train} BATCH SECONDS | data FOLDER SECONDS | text FILE SECONDS
 """
 import json
 import os
@@ -138,12 +138,83 @@ def data(folder, seconds):
     return {"images_per_second": statistics.median(rates[1:])}
 
 
+class CausalLayer(nn.Module):
+    """A block of GPT-2 without biases, as nanoGPT has it on a PyTorch without fused attention."""
+
+    def __init__(self, dim, heads, context):
+        super().__init__()
+        self.heads = heads
+        self.ln_1, self.ln_2 = nn.Parameter(torch.ones(dim)), nn.Parameter(torch.ones(dim))
+        self.c_attn, self.c_proj = nn.Linear(dim, 3 * dim, bias=False), nn.Linear(dim, dim, bias=False)
+        self.fc, self.out = nn.Linear(dim, 4 * dim, bias=False), nn.Linear(4 * dim, dim, bias=False)
+        self.act = nn.GELU()
+        self.register_buffer("mask", torch.tril(torch.ones(context, context)).view(1, 1, context, context))
+
+    def attend(self, x):
+        batch, tokens, dim = x.shape
+        q, k, v = (part.view(batch, tokens, self.heads, dim // self.heads).transpose(1, 2) for part in self.c_attn(x).split(dim, dim=2))
+        scores = (q @ k.transpose(-2, -1)) * (1.0 / (dim // self.heads) ** 0.5)
+        weights = scores.masked_fill(self.mask[:, :, :tokens, :tokens] == 0, float("-inf")).softmax(-1)
+        return self.c_proj((weights @ v).transpose(1, 2).contiguous().view(batch, tokens, dim))
+
+    def forward(self, x):
+        x = x + self.attend(F.layer_norm(x, x.shape[-1:], self.ln_1))
+        return x + self.out(self.act(self.fc(F.layer_norm(x, x.shape[-1:], self.ln_2))))
+
+
+class CharacterGpt(nn.Module):
+    def __init__(self, vocabulary, context, dim, layers, heads):
+        super().__init__()
+        self.wte, self.wpe = nn.Embedding(vocabulary, dim), nn.Embedding(context, dim)
+        self.h = nn.ModuleList([CausalLayer(dim, heads, context) for _ in range(layers)])
+        self.ln_f = nn.Parameter(torch.ones(dim))
+        self.lm_head = nn.Linear(dim, vocabulary, bias=False)
+        self.lm_head.weight = self.wte.weight
+
+    def forward(self, tokens, targets):
+        x = self.wte(tokens) + self.wpe(torch.arange(tokens.shape[1]))
+        for layer in self.h:
+            x = layer(x)
+        logits = self.lm_head(F.layer_norm(x, x.shape[-1:], self.ln_f))
+        return F.cross_entropy(logits.view(-1, logits.shape[-1]), targets.view(-1))
+
+
+def text(path, seconds):
+    """Training steps of nanoGPT's smallest configuration for CPUs: 4 layers, 4 heads, width 128, 12 windows of 64 characters."""
+    context, batch = 64, 12
+    with open(path, encoding="utf-8") as stream:
+        content = stream.read()
+    ids = {character: i for i, character in enumerate(sorted(set(content)))}
+    tokens = torch.tensor([ids[character] for character in content[:int(len(content) * 0.9)]])
+    torch.manual_seed(0)
+    net = CharacterGpt(len(ids), context, 128, 4, 4)
+    groups = [{"params": [p for p in net.parameters() if p.dim() > 1], "weight_decay": 0.1},
+              {"params": [p for p in net.parameters() if p.dim() < 2], "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.99))
+    times, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times) < 20:
+        start = time.perf_counter()
+        places = torch.randint(len(tokens) - context, (batch,))
+        inputs = torch.stack([tokens[i:i + context] for i in places])
+        targets = torch.stack([tokens[i + 1:i + 1 + context] for i in places])
+        loss = net(inputs, targets)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        loss.item()
+        times.append(time.perf_counter() - start)
+    return {"seconds": statistics.median(times[5:])}
+
+
 if __name__ == "__main__":
     job = sys.argv[1:]
     if job[0] == "op":
         result = small_operator()
     elif job[0] == "data":
         result = data(job[1], float(job[2]))
+    elif job[0] == "text":
+        result = text(job[1], float(job[2]))
     elif job[0] == "optimizer":
         result = optimizer_step(job[1])
     else:

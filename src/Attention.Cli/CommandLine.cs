@@ -15,6 +15,7 @@ public static class CommandLine
     {
         ["bench"] = "Measure speed and memory",
         ["config"] = "Show and check configurations",
+        ["convert"] = "Make the start of another model from a trained one",
         ["data"] = "Make and check data sets",
         ["make"] = "Render sample data",
         ["score"] = "Score the results of any detector or segmenter",

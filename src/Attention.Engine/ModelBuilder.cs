@@ -1,5 +1,6 @@
 using Attention.Engine.Checkpoints;
 using Attention.Engine.Configuration;
+using Attention.Engine.Generation;
 using Attention.Models;
 using Attention.Models.Language;
 using Attention.Torch;
@@ -20,7 +21,7 @@ public static class ModelBuilder
     public static object Config(NamedPart part)
     {
         if (IsHuggingFace(part.name))
-            return part.Bind((object)HuggingFaceDecoders.Read(HuggingFaceConfig.Load(Path.Combine(part.name, "config.json")).Values));
+            return part.Bind((object)LanguageModelConfigFile.Load(part.name));
         if (!ModelRegistry.Names.Contains(part.name))
             throw part.Unknown(ModelRegistry.Names);
         return part.Bind(ModelRegistry.Family(part.name).Config(part.name));

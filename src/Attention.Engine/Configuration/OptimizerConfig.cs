@@ -130,6 +130,9 @@ public sealed record MuonConfig : OptimizerConfig
     [Range(0, 1, MaximumIsExclusive = true)]
     public (double, double) betas { get; init; } = (0.9, 0.95);
 
+    /// <summary>Matrices that are left to AdamW, by name with wildcards; null for the embeddings and the head of a language model.</summary>
+    public string[]? adamw { get; init; }
+
     /// <summary>The least norm of a matrix, and AdamW's addition to the denominator.</summary>
     [Range(0, double.PositiveInfinity)]
     public double eps { get; init; } = 1e-7;

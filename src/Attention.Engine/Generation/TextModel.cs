@@ -46,14 +46,11 @@ public sealed class TextModel : IDisposable
         }
     }
 
-    // Before the weights, which may take long, the tokenizer.
     private static (Tokenizer, LanguageModel) OfHuggingFace(string folder)
     {
-        var configFile = Path.Combine(folder, "config.json");
-        if (!File.Exists(configFile))
-            throw new UserError($"'{folder}' has no config.json", "give the folder of a Hugging Face language model, or of a run");
+        // Both before the weights, which may take long.
+        var config = LanguageModelConfigFile.Load(folder);
         var tokenizer = Tokenizers.Load(folder);
-        var config = HuggingFaceDecoders.Read(HuggingFaceConfig.Load(configFile).Values);
         LanguageModel model;
         using (RandomInit.Skip())
             model = HuggingFaceDecoders.Create(config);

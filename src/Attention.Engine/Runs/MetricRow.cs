@@ -8,7 +8,11 @@ namespace Attention.Engine.Runs;
 /// Values by name: <c>train/loss</c>, <c>val/top1</c> (shares are fractions, not percent), <c>lr</c>, <c>images_per_second</c>,
 /// <c>data_wait</c> (share of the time). Names that differ only before the slash share a chart.
 /// </param>
-public sealed record MetricRow(double Epoch, long Step, double Seconds, IReadOnlyDictionary<string, double> Metrics);
+public sealed record MetricRow(double Epoch, long Step, double Seconds, IReadOnlyDictionary<string, double> Metrics)
+{
+    /// <summary>Whether the row has the means of an epoch, rather than what one step gave.</summary>
+    public bool IsEpoch => Metrics.ContainsKey("data_wait") || Metrics.Keys.Any(metric => metric.StartsWith("val/", StringComparison.Ordinal));
+}
 
 /// <summary>A place that keeps metrics.</summary>
 public interface IMetricSink : IDisposable

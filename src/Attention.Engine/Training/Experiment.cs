@@ -73,7 +73,7 @@ public static class Experiment
             Epochs = config.train.epochs,
             Accumulate = config.train.accumulate,
             Precision = config.train.precision,
-            Clipping = Clipping(config),
+            Clipping = GradientClipping.Of(config),
             EvaluateEvery = config.train.eval_every,
             Patience = config.train.patience,
             Average = average,
@@ -159,14 +159,6 @@ public static class Experiment
         if (Block.Checkpoint(model) == 0)
             throw new UserError("train.checkpoint_activations: the model has no row of blocks to compute again", "leave it out, or choose another model");
     }
-
-    private static GradientClipping? Clipping(ExperimentConfig config) => config switch
-    {
-        { clip_grad_norm: { } limit } => new(ClippingKind.Norm, limit),
-        { clip_grad_value: { } limit } => new(ClippingKind.Value, limit),
-        { clip_grad_adaptive: { } limit } => new(ClippingKind.Adaptive, limit),
-        _ => null,
-    };
 
     // Forward, and twice that backward. Where something is frozen, backward costs less, and nobody knows how much.
     private static ComputeBudget? Budget(ExperimentConfig config, nn.Module model, TaskSetup setup, Device device)

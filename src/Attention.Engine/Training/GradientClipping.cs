@@ -1,3 +1,4 @@
+using Attention.Engine.Configuration;
 using Attention.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -25,6 +26,15 @@ public enum ClippingKind
 /// <param name="Limit">The limit.</param>
 public sealed record GradientClipping(ClippingKind Kind, double Limit)
 {
+    /// <summary>A config's, or null for none.</summary>
+    public static GradientClipping? Of(ExperimentConfig config) => config switch
+    {
+        { clip_grad_norm: { } limit } => new(ClippingKind.Norm, limit),
+        { clip_grad_value: { } limit } => new(ClippingKind.Value, limit),
+        { clip_grad_adaptive: { } limit } => new(ClippingKind.Adaptive, limit),
+        _ => null,
+    };
+
     // A weight that starts at zero must still be able to grow.
     private const double LeastWeight = 1e-3;
 

@@ -1,4 +1,5 @@
 using Attention.Engine.Configuration;
+using Attention.Models.Language;
 using Attention.Torch;
 using static TorchSharp.torch;
 
@@ -19,8 +20,17 @@ public static class Optimizers
             LambConfig c => new FusedLamb(groups, c.betas.Item1, c.betas.Item2, c.eps, c.max_grad_norm, c.trust_clip),
             LionConfig c => new FusedLion(groups, c.betas.Item1, c.betas.Item2),
             AdafactorConfig c => new FusedAdafactor(groups, c.decay_rate, c.eps, c.clip_threshold),
-            MuonConfig c => new FusedMuon(groups, c.momentum, c.nesterov, c.betas.Item1, c.betas.Item2, c.eps),
+            MuonConfig c => new FusedMuon(groups, c.momentum, c.nesterov, c.betas.Item1, c.betas.Item2, c.eps, LeftToAdamW(c, model)),
             _ => throw new ArgumentException($"no optimizer for {config.GetType().Name}"),
         };
+    }
+
+    // Rows of an embedding are looked up one by one: they are no map between spaces (Jordan et al. 2024).
+    private static IReadOnlySet<string> LeftToAdamW(MuonConfig config, nn.Module model)
+    {
+        var names = model.named_parameters().Select(p => p.name).ToArray();
+        if (config.adamw is { } chosen)
+            return NamePatterns.Choose(names, chosen, "optimizer.adamw");
+        return model is LanguageModel language ? names.Where(name => language.layer_of(name) is var layer && (layer == 0 || layer == language.num_layers - 1)).ToHashSet() : new HashSet<string>();
     }
 }

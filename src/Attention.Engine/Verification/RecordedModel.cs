@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Attention.Engine.Configuration;
+using Attention.Engine.Generation;
 using Attention.Models;
 using Attention.Models.Language;
 using TorchSharp;
@@ -25,7 +26,7 @@ internal static class RecordedModel
     public static nn.Module Build(string name, Recording recording)
     {
         if (recording.hf_config is { } config)
-            return HuggingFaceDecoders.Create(HuggingFaceDecoders.Read(config));
+            return HuggingFaceDecoders.Create(LanguageModelConfigFile.Read(config));
         if (!ModelRegistry.Names.Contains(name))
             throw new UserError($"no model '{name}' in the registry", "./attention models lists all; a model of your own is registered with ModelRegistry.Register");
         var fields = ModelRegistry.Family(name).Config(name).GetType();

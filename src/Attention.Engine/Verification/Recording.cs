@@ -48,7 +48,7 @@ public sealed record Recording
         ? $"it lacks {names.TrimEnd('.')}" : e.Message.Split(" Path:")[0];
 }
 
-public sealed record RecordedInput(string name, long[] shape, string kind = "float", long high = 0);
+public sealed record RecordedInput(string name, long[] shape, string kind = "float", long high = 0, bool grad = false);
 
 /// <param name="name">Key in the state dict.</param>
 /// <param name="shape">Its shape.</param>
@@ -73,7 +73,7 @@ public sealed record RecordedStep(long position, long[] shape, double max_abs, l
 
 public sealed record RecordedGreedy(long[][] tokens, double min_top2_gap = 0);
 
-public sealed record RecordedBackward(double loss, IReadOnlyList<RecordedGradient> grads);
+public sealed record RecordedBackward(double loss, IReadOnlyList<RecordedGradient> grads, IReadOnlyList<RecordedGradient>? input_grads = null);
 
 [JsonSourceGenerationOptions(NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
 [JsonSerializable(typeof(Recording))]

@@ -39,14 +39,16 @@ public sealed partial class Verifier
 
     private readonly Recording recording;
     private readonly nn.Module model;
+    private readonly Func<Tensor[], IReadOnlyList<Tensor>> call;
     private readonly Dictionary<string, Tensor> state;
     private readonly List<string> problems = [];
     private double outputError, featureError, gradientError;
 
-    private Verifier(Recording recording, nn.Module model)
+    private Verifier(Recording recording, nn.Module model, Func<Tensor[], IReadOnlyList<Tensor>>? call = null)
     {
         this.recording = recording;
         this.model = model;
+        this.call = call ?? (inputs => RecordedModel.Call(model, inputs));
         state = model.state_dict();
     }
 
@@ -60,6 +62,12 @@ public sealed partial class Verifier
         try
         {
             var recording = Recording.Load(path);
+            if (RecordedModules.Name(recording) is { } part)
+            {
+                var (module, call) = RecordedModules.Build(part, recording);
+                using (module)
+                    return new Verifier(recording, module, call).Compare(part);
+            }
             name = RecordedModel.Name(recording, path);
             using var model = RecordedModel.Build(name, recording);
             return new Verifier(recording, model).Compare(name);
@@ -109,7 +117,10 @@ public sealed partial class Verifier
         Fill();
         model.eval();
         var features = new FeatureWatch(model, recording.features.Select(feature => feature.name));
-        var outputs = RecordedModel.Call(model, RecordedModel.Inputs(recording));
+        var inputs = RecordedModel.Inputs(recording);
+        foreach (var (recorded, input) in recording.inputs.Zip(inputs))
+            input.requires_grad = recorded.grad;
+        var outputs = call(inputs);
         if (outputs.Count != recording.outputs.Count)
         {
             problems.Add($"{outputs.Count} outputs, the reference has {recording.outputs.Count}");
@@ -129,7 +140,10 @@ public sealed partial class Verifier
             return;
         Loss(outputs).backward();
         foreach (var gradient in recording.backward.grads)
-            CompareGradient(gradient);
+            if (state.TryGetValue(gradient.name, out var tensor))
+                CompareGradient(gradient, tensor);
+        foreach (var gradient in recording.backward.input_grads ?? [])
+            CompareGradient(gradient, recording.inputs.Zip(inputs).First(each => each.First.name == gradient.name).Second);
     }
 
     // What a port writes as a function, such as an activation, has no module to watch; what has parameters must have one.
@@ -171,16 +185,14 @@ public sealed partial class Verifier
     private static bool IsMapOf(long[] map, long[] tokens) =>
         map.Length == 4 && tokens.Length == 3 && map[0] == tokens[0] && map[1] * map[2] == tokens[1] && map[3] == tokens[2];
 
-    private void CompareGradient(RecordedGradient expected)
+    private void CompareGradient(RecordedGradient expected, Tensor tensor)
     {
-        if (!state.TryGetValue(expected.name, out var tensor))
-            return;
-        if (tensor is not Parameter parameter)
+        if (!tensor.requires_grad)
         {
             problems.Add($"'{expected.name}' is no parameter, in the reference a gradient reaches it");
             return;
         }
-        using var gradient = parameter.grad;
+        using var gradient = tensor.grad;
         if (expected.l2 is not { } norm || expected.zero)
         {
             if (expected.l2 is null && gradient is not null && gradient.abs().max().item<float>() != 0)

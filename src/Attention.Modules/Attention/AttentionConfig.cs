@@ -10,8 +10,6 @@ public enum AttentionLayout
     Sequence,
     /// <summary>A map (B, H, W, C), to the same.</summary>
     Map,
-    /// <summary>A sequence (B, T, C), to the same, where no token sees a later one: for decoders.</summary>
-    Causal,
 }
 
 /// <summary>Where a host places an attention module.</summary>

@@ -26,6 +26,10 @@ public static class AttentionModules
         Register("cross_covariance", new CrossCovarianceAttentionConfig());
         Register("talking_heads", new TalkingHeadsAttentionConfig());
         Register("grouped_query", new GroupedQueryConfig());
+        Register("sliding_window", new SlidingWindowConfig());
+        Register("kdgqa", new KeyDrivenGroupConfig());
+        Register("dgqa", new DynamicGroupConfig());
+        Register("pgqa", new PerturbedGroupConfig());
         Register("aggregated", new AggregatedAttentionConfig());
         Register("length_scaled", new LengthScaledAttentionConfig());
         Register("differential", new DifferentialAttentionConfig());
@@ -53,13 +57,8 @@ public static class AttentionModules
     public static AttentionConfig Defaults(string name) =>
         byName.GetValueOrDefault(name) ?? throw new UserError($"no attention '{name}'", $"there are {string.Join(", ", Names)}");
 
-    /// <summary>The names of those with a layout.</summary>
-    public static IEnumerable<string> NamesOf(AttentionLayout layout) => byName.Where(known => known.Value.Layout == layout).Select(known => known.Key);
-
-    /// <summary>The place as a decoder's.</summary>
-    /// <exception cref="UserError">It is none.</exception>
-    internal static CausalSite Causal(AttentionSite site, string name) => site as CausalSite
-        ?? throw new UserError($"attention '{name}' is for decoders of language models", $"choose one of {string.Join(", ", byName.Where(known => known.Value.Layout != AttentionLayout.Causal).Select(known => known.Key))}");
+    /// <summary>The names of those that decoders take.</summary>
+    public static IEnumerable<string> CausalNames => byName.Where(known => known.Value is ICausalAttentionConfig).Select(known => known.Key);
 
     /// <summary>The name of a record; null where its type was never registered.</summary>
     public static string? NameOf(AttentionConfig config) =>

@@ -36,7 +36,7 @@ public sealed class CausalContext : IDisposable
             using var scope = NewDisposeScope();
             var query = arange(keys - queries, keys, ScalarType.Int64).unsqueeze(1);
             var key = arange(keys, ScalarType.Int64).unsqueeze(0);
-            var hidden = window is { } w ? (key > query).logical_or(key <= query - w) : key > query;
+            var hidden = window is { } w ? (key > query).bitwise_or(key <= query - w) : key > query;
             mask = zeros(queries, keys).masked_fill(hidden, double.NegativeInfinity).to(like.dtype, like.device).DetachFromDisposeScope();
             masks[window ?? 0] = mask;
         }
@@ -68,6 +68,17 @@ public sealed record CausalSite(long Dim, int NumHeads, int Layer, CausalContext
 
     /// <summary>Epsilon of the model's norms.</summary>
     public double NormEps { get; init; } = 1e-6;
+
+    /// <summary>The host's own attention, from which others take what they leave open: biases, norms, scale, limits.</summary>
+    public GroupedQueryConfig Own { get; init; } = new();
+}
+
+/// <summary>A config whose attention has a form for decoders, in which no token sees a later one.</summary>
+public interface ICausalAttentionConfig
+{
+    /// <summary>A new module for a decoder's place; what the record leaves open is as the host has it.</summary>
+    /// <exception cref="UserError">The record does not fit the place.</exception>
+    CausalAttention CreateCausal(CausalSite site);
 }
 
 /// <summary>A decoder's attention: each token sees those before it and itself. (B, T, C) to the same.</summary>

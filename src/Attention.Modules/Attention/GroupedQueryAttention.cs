@@ -4,10 +4,13 @@ using static TorchSharp.torch;
 
 namespace Attention.Modules;
 
-/// <summary>What a <see cref="GroupedQueryAttention"/> is made from; the keys of <c>attention:</c> in a config.</summary>
-public sealed record GroupedQueryConfig : MultiHeadConfig
+/// <summary>
+/// What a <see cref="GroupedQueryAttention"/> or, in image models, a <see cref="QueryGroupAttention"/> is made from; the keys of
+/// <c>attention:</c> in a config.
+/// </summary>
+public sealed record GroupedQueryConfig : MultiHeadConfig, ICausalAttentionConfig
 {
-    /// <summary>Heads of keys and values, each shared by a group of queries' heads; null for as many as the host has.</summary>
+    /// <summary>Heads of keys and values, each shared by a group of queries' heads; null for as many as the host has, in image models for half of the heads.</summary>
     public int? num_key_value_heads { get; init; }
     /// <summary>Tokens that a query sees, itself included; null for as the host has it, 0 for all.</summary>
     public int? sliding_window { get; init; }
@@ -25,16 +28,29 @@ public sealed record GroupedQueryConfig : MultiHeadConfig
     public double? softcap { get; init; }
     public double attn_drop { get; init; }
 
-    public override AttentionLayout Layout => AttentionLayout.Causal;
+    public override AttentionLayout Layout => AttentionLayout.Sequence;
 
-    public override GroupedQueryAttention Create(AttentionSite site) => new(AttentionModules.Causal(site, "grouped_query"), this);
+    /// <exception cref="UserError">What is asked for is for decoders alone, or the numbers do not fit.</exception>
+    public override QueryGroupAttention Create(AttentionSite site)
+    {
+        foreach (var (key, given) in new[]
+        {
+            (nameof(sliding_window), sliding_window is not null), (nameof(fused_qkv), fused_qkv), (nameof(qk_norm), qk_norm != "none"),
+            (nameof(unit_offset_norm), unit_offset_norm), (nameof(scale), scale is not null), (nameof(softcap), softcap is not null),
+        })
+            if (given)
+                throw new UserError($"attention 'grouped_query' takes {key} in decoders only", "leave it out");
+        return new(site, new EvenGroupConfig { num_heads = num_heads, num_key_value_heads = num_key_value_heads, qkv_bias = qkv_bias, attn_drop = attn_drop });
+    }
+
+    public CausalAttention CreateCausal(CausalSite site) => new GroupedQueryAttention(site, this);
 }
 
 /// <summary>
 /// Causal attention in which groups of heads share keys and values. (B, T, C) to the same; parameter names as in Hugging
 /// Face's Llama and its descendants. Ainslie et al., GQA, 2023 (arXiv:2305.13245).
 /// </summary>
-public sealed class GroupedQueryAttention : CausalAttention
+public class GroupedQueryAttention : CausalAttention
 {
     private readonly Linear? q_proj;
     private readonly Linear? k_proj;
@@ -44,8 +60,10 @@ public sealed class GroupedQueryAttention : CausalAttention
     private readonly RmsNorm? q_norm;
     private readonly RmsNorm? k_norm;
 
+    /// <summary>Heads of queries, heads of keys and values, channels of each.</summary>
+    protected readonly int heads, groups, head_dim;
+
     private readonly GroupedQueryConfig config;
-    private readonly int heads, groups, head_dim;
     private readonly int? window;
 
     public GroupedQueryAttention(CausalSite site, GroupedQueryConfig config) : base(nameof(GroupedQueryAttention), site)
@@ -88,35 +106,38 @@ public sealed class GroupedQueryAttention : CausalAttention
 
     protected override Tensor Forward(Tensor x)
     {
-        var (batch, tokens) = (x.shape[0], x.shape[1]);
-        var (q, k, v) = Project(x);
-        if (Site.Rotary is { } rotary)
-            (q, k) = (rotary.Apply(q, Site.Context.Start), rotary.Apply(k, Site.Context.Start));
-        if (Site.Context.Cache?.Layer(Site.Index) is KeyValueCache cache)
-            (k, v) = cache.Append(k, v);
-        var attended = ScaledDotProduct.AttendGrouped(
-            q, k, v, Site.Context.Mask(tokens, k.shape[2], window, q), config.scale, config.softcap, training ? config.attn_drop : 0);
-        return o_proj.call(attended.transpose(1, 2).reshape(batch, tokens, heads * head_dim));
-    }
-
-    // Queries (B, heads, T, d), keys and values (B, groups, T, d).
-    private (Tensor q, Tensor k, Tensor v) Project(Tensor x)
-    {
-        Tensor q, k, v;
-        if (qkv_proj is null)
-            (q, k, v) = (q_proj!.call(x), k_proj!.call(x), v_proj!.call(x));
-        else
-        {
-            long width = heads * head_dim, shared = groups * head_dim;
-            var all = qkv_proj.call(x);
-            (q, k, v) = (all.narrow(-1, 0, width), all.narrow(-1, width, shared), all.narrow(-1, width + shared, shared));
-        }
-        if (config.qk_norm == "width")
-            (q, k) = (q_norm!.call(q), k_norm!.call(k));
-        Tensor Heads(Tensor t, int count) => t.reshape(x.shape[0], x.shape[1], count, head_dim);
-        (q, k, v) = (Heads(q, heads), Heads(k, groups), Heads(v, groups));
+        var (projected, k, v) = Project(x);
+        var q = projected;
         if (config.qk_norm == "head")
             (q, k) = (q_norm!.call(q), k_norm!.call(k));
-        return (q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2));
+        else if (config.qk_norm == "width")
+            (q, k) = (q_norm!.call(q.flatten(2)).view(q.shape), k_norm!.call(k.flatten(2)).view(k.shape));
+        (q, k, v) = (q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2));
+        if (Site.Rotary is { } rotary)
+            (q, k) = (rotary.Apply(q, Site.Context.Start), rotary.Apply(k, Site.Context.Start));
+        (k, v) = Remember(k, v, Site.Context.Cache?.Layer(Site.Index));
+        var attended = Attend(q, k, v, Site.Context.Mask(x.shape[1], k.shape[2], window, q),
+            new AttendOptions(config.scale, config.softcap, training ? config.attn_drop : 0));
+        return o_proj.call(Weigh(attended.transpose(1, 2), x, projected).flatten(2));
+    }
+
+    /// <summary>Takes in the call's keys and values (B, groups, T, d) and gives all that its queries can see.</summary>
+    protected virtual (Tensor k, Tensor v) Remember(Tensor k, Tensor v, ILayerCache? cache) => cache is KeyValueCache remembered ? remembered.Append(k, v) : (k, v);
+
+    /// <summary>Queries (B, heads, T, d) look at keys and values (B, groups, M, d).</summary>
+    private protected virtual Tensor Attend(Tensor q, Tensor k, Tensor v, Tensor? mask, AttendOptions options) => options.Attend(q, k, v, mask);
+
+    /// <summary>The heads' results (B, T, heads, d) before their projection, from the input and the queries (B, T, heads, d) as projected.</summary>
+    protected virtual Tensor Weigh(Tensor heads, Tensor x, Tensor queries) => heads;
+
+    // Queries (B, T, heads, d), keys and values (B, T, groups, d).
+    private (Tensor q, Tensor k, Tensor v) Project(Tensor x)
+    {
+        Tensor Heads(Tensor t, int count) => t.reshape(x.shape[0], x.shape[1], count, head_dim);
+        if (qkv_proj is null)
+            return (Heads(q_proj!.call(x), heads), Heads(k_proj!.call(x), groups), Heads(v_proj!.call(x), groups));
+        long width = heads * head_dim, shared = groups * head_dim;
+        var all = qkv_proj.call(x);
+        return (Heads(all.narrow(-1, 0, width), heads), Heads(all.narrow(-1, width, shared), groups), Heads(all.narrow(-1, width + shared, shared), groups));
     }
 }

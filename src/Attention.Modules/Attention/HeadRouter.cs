@@ -33,10 +33,7 @@ public sealed class HeadRouter
     /// <exception cref="UserError">The numbers do not fit.</exception>
     public HeadRouter(nn.Module owner, long dim, int num_heads, int shared_head, int routed_head, double balance_weight = DefaultBalanceWeight)
     {
-        int choice = num_heads - shared_head;
-        if (shared_head < 0 || routed_head < 0 || routed_head > choice || routed_head == 0 && choice != 0)
-            throw new UserError($"{num_heads} heads cannot be {shared_head} shared ones and a choice of {routed_head} among the rest",
-                "choose shared_head and routed_head with shared_head + routed_head at most num_heads, and routed_head 0 only where all are shared");
+        Check(num_heads, shared_head, routed_head);
         (this.owner, this.shared_head, this.routed_head, this.balance_weight) = (owner, shared_head, routed_head, balance_weight);
         Linear Layer(string name, long outputs)
         {
@@ -45,11 +42,42 @@ public sealed class HeadRouter
             return layer;
         }
         if (routed_head > 0)
-            routed = Layer("wg", choice);
+            routed = Layer("wg", num_heads - shared_head);
         if (routed_head > 0 && shared_head > 0)
             kinds = Layer("wg_0", 2);
         if (shared_head > 1)
             shared = Layer("wg_1", shared_head);
+    }
+
+    /// <summary>Half of the heads shared and a quarter chosen, as in the authors' language models, where nothing is given.</summary>
+    internal static (int Shared, int Routed) Split(int num_heads, int? shared_head, int? routed_head)
+    {
+        int shared = shared_head ?? Math.Max(1, num_heads / 2);
+        return (shared, routed_head ?? Math.Min(num_heads - shared, Math.Max(1, num_heads / 4)));
+    }
+
+    /// <exception cref="UserError">The numbers do not fit.</exception>
+    internal static void Check(int num_heads, int shared_head, int routed_head)
+    {
+        int choice = num_heads - shared_head;
+        if (shared_head < 0 || routed_head < 0 || routed_head > choice || routed_head == 0 && choice != 0)
+            throw new UserError($"{num_heads} heads cannot be {shared_head} shared ones and a choice of {routed_head} among the rest",
+                "choose shared_head and routed_head with shared_head + routed_head at most num_heads, and routed_head 0 only where all are shared");
+    }
+
+    /// <summary>Takes note of the heads that tokens choose, and adds the loss that balances them.</summary>
+    /// <param name="owner">The attention.</param>
+    /// <param name="shared_head">Heads that all tokens use.</param>
+    /// <param name="shares">The routed heads' probabilities (..., routed heads).</param>
+    /// <param name="chosen">1 for each head that was chosen, else 0, of the same shape.</param>
+    /// <param name="balance_weight">The loss's weight.</param>
+    internal static void Note(nn.Module owner, int shared_head, Tensor shares, Tensor chosen, double balance_weight)
+    {
+        HeadUse.Report(owner, shared_head, chosen);
+        if (!owner.training || !AuxiliaryLosses.Wanted)
+            return;
+        var use = chosen.flatten(0, -2).mean([0]).detach();
+        AuxiliaryLosses.Add(BalanceLoss, (shares.flatten(0, -2).mean([0]) * use).sum() * use.numel(), balance_weight);
     }
 
     /// <summary>The heads' weights for each token; 0 for those that it did not choose. (..., C) to (..., heads).</summary>
@@ -76,12 +104,7 @@ public sealed class HeadRouter
     {
         var (best, heads) = shares.topk(routed_head, -1);
         if (owner.training && AuxiliaryLosses.Wanted || HeadUse.Wanted)
-        {
-            var use = zeros_like(shares).scatter(-1, heads, ones_like(best)).flatten(0, -2).mean([0]).detach();
-            HeadUse.Report(owner, shared_head, use);
-            if (owner.training)
-                AuxiliaryLosses.Add(BalanceLoss, (shares.flatten(0, -2).mean([0]) * use).sum() * use.numel(), balance_weight);
-        }
+            Note(owner, shared_head, shares, zeros_like(shares).scatter(-1, heads, ones_like(best)), balance_weight);
         return zeros_like(shares).scatter(-1, heads, best / best.sum(-1, keepdim: true) * routed_head);
     }
 }

@@ -53,6 +53,9 @@ public sealed class SelfAttention : Block
         RegisterComponents();
     }
 
+    /// <summary>Heads.</summary>
+    public int Heads => (int)num_heads;
+
     protected override Tensor Forward(Tensor x)
     {
         var (batch, tokens, dim) = (x.shape[0], x.shape[1], x.shape[2]);

@@ -181,6 +181,20 @@ public sealed class LanguageModelingTests : IDisposable
     }
 
     [Theory]
+    [InlineData("{name: muon}", new[] { "transformer.wpe.weight", "transformer.wte.weight" })]
+    [InlineData("{name: muon, adamw: [\"*.c_proj.weight\"]}", new[] { "transformer.h.0.attn.c_proj.weight", "transformer.h.0.mlp.c_proj.weight" })]
+    public void Muon_leaves_embeddings_to_AdamW_unless_told_otherwise(string optimizer, string[] left)
+    {
+        var config = ConfigLoader.Parse<ExperimentConfig>($"{{model: gpt2, data: {{name: text, path: x}}, task: language_modeling, optimizer: {optimizer}}}").Value;
+        using var model = new Gpt2(new Gpt2Config { vocab_size = 16, n_positions = 8, n_embd = 8, n_layer = 1, n_head = 2 });
+        using var muon = Optimizers.Create(config.optimizer, model);
+        model.call(zeros(1, 4, ScalarType.Int64)).sum().backward();
+        muon.Step();
+        Assert.Equal(left, muon.StateTensors().Select(each => each.Name).Where(key => key.EndsWith(".exp_avg", StringComparison.Ordinal)).Select(key => key[..^".exp_avg".Length])
+            .Where(name => model.get_parameter(name)!.ndim > 1).Order(StringComparer.Ordinal));
+    }
+
+    [Theory]
     [InlineData(new byte[] { 97, 98, 0xff, 99, 100, 101, 102 }, "is no UTF-8 at byte 2")]
     [InlineData(new byte[] { 97, 98, 0xe2, 0x82 }, "is no UTF-8 at byte 2: it ends in the middle of a character")]
     public void Text_that_is_no_UTF8_is_named_with_its_place(byte[] bytes, string message)

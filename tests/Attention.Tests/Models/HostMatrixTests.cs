@@ -34,6 +34,10 @@ public class HostMatrixTests
         ["cross_covariance"] = "",
         ["talking_heads"] = "",
         ["grouped_query"] = "num_key_value_heads: 1",
+        ["sliding_window"] = "window: 3",
+        ["kdgqa"] = "",
+        ["dgqa"] = "window_size: 2",
+        ["pgqa"] = "",
         ["aggregated"] = "",
         ["length_scaled"] = "",
         ["differential"] = "",
@@ -80,11 +84,9 @@ public class HostMatrixTests
         ["llama2_7b"] = "vocab_size: 8, max_position_embeddings: 16, hidden_size: 12, intermediate_size: 24, num_hidden_layers: 2, num_attention_heads: 2",
     };
 
-    public static TheoryData<string, string> Pairs() => Product(hosts.Keys, attentions.Keys.Where(name => !IsCausal(name)));
+    public static TheoryData<string, string> Pairs() => Product(hosts.Keys, attentions.Keys);
 
-    public static TheoryData<string, string> CausalPairs() => Product(decoders.Keys, attentions.Keys.Where(IsCausal));
-
-    private static bool IsCausal(string attention) => AttentionModules.Defaults(attention).Layout == AttentionLayout.Causal;
+    public static TheoryData<string, string> CausalPairs() => Product(decoders.Keys, attentions.Keys.Where(name => AttentionModules.Defaults(name) is ICausalAttentionConfig));
 
     private static TheoryData<string, string> Product(IEnumerable<string> ours, IEnumerable<string> theirs)
     {
@@ -100,12 +102,17 @@ public class HostMatrixTests
         public NamedPart model { get; init; } = "";
     }
 
+    private static NamedPart Part(string host, string options, string attention)
+    {
+        string chosen = attentions[attention] == "" ? $"name: {attention}" : $"name: {attention}, {attentions[attention]}";
+        string yaml = $"model: {{name: {host}, {options}, attention: {{{chosen}}}}}";
+        return ConfigLoader.Parse<ModelSection>(yaml).Value.model;
+    }
+
     private static nn.Module<Tensor, Tensor> Build(string host, string options, string attention)
     {
         manual_seed(0);
-        string chosen = attentions[attention] == "" ? $"name: {attention}" : $"name: {attention}, {attentions[attention]}";
-        string yaml = $"model: {{name: {host}, {options}, attention: {{{chosen}}}}}";
-        return (nn.Module<Tensor, Tensor>)ModelBuilder.Build(ConfigLoader.Parse<ModelSection>(yaml).Value.model);
+        return (nn.Module<Tensor, Tensor>)ModelBuilder.Build(Part(host, options, attention));
     }
 
     [Fact]
@@ -122,7 +129,7 @@ public class HostMatrixTests
     public void Any_attention_learns_in_any_host(string host, string attention)
     {
         using var model = Build(host, $"num_classes: 2, drop_path_rate: 0, {hosts[host]}", attention);
-        Learns(model, attention, () =>
+        Learns(model, Placed(attention), () =>
         {
             var (images, classes) = Task();
             return nn.functional.cross_entropy(model.call(images), classes);
@@ -135,16 +142,33 @@ public class HostMatrixTests
     {
         using var model = Build(host, decoders[host], attention);
         // Counting from any start.
-        Learns(model, attention, () =>
+        Learns(model, PlacedInDecoder(attention), () =>
         {
             var tokens = (arange(12, ScalarType.Int64) + randint(0, 8, [4, 1]).to(ScalarType.Int64)) % 8;
             return nn.functional.cross_entropy(model.call(tokens.narrow(1, 0, 11)).reshape(-1, 8), tokens.narrow(1, 1, 11).reshape(-1));
         });
     }
 
-    private static void Learns(nn.Module<Tensor, Tensor> model, string attention, Func<Tensor> forward)
+    /// <summary>Operations are counted on shapes alone, for which an attention has to need no numbers.</summary>
+    [Theory]
+    [MemberData(nameof(CausalPairs))]
+    public void Any_decoder_s_operations_are_counted(string host, string attention) =>
+        Assert.True(ModelCatalogue.MultiplyAddsOfToken(Part(host, decoders[host], attention), 8) > 0);
+
+    [Theory]
+    [InlineData("moh", "router: query_norm")]
+    [InlineData("kdgqa", "num_key_value_heads: 1")]
+    [InlineData("dgqa", "num_key_value_heads: 1")]
+    [InlineData("pgqa", "num_key_value_heads: 1")]
+    public void Operations_of_routed_heads_are_counted(string attention, string options)
     {
-        Assert.Contains(model.modules(), module => module.GetType() == Placed(attention));
+        var section = ConfigLoader.Parse<ModelSection>($"model: {{name: vit_tiny_patch16_224, img_size: 32, depth: 1, num_heads: 4, attention: {{name: {attention}, {options}}}}}").Value.model;
+        Assert.True(ModelCatalogue.MultiplyAdds(section) > 0);
+    }
+
+    private static void Learns(nn.Module<Tensor, Tensor> model, Type attention, Func<Tensor> forward)
+    {
+        Assert.Contains(model.modules(), module => module.GetType() == attention);
         using var optimizer = optim.AdamW(model.parameters(), lr: 1e-2);
         double first = 0, last = 0;
         for (int step = 0; step < 30; step++)
@@ -178,4 +202,11 @@ public class HostMatrixTests
     private static Type Placed(string attention) => AttentionModules.Defaults(attention).GetType()
         .GetMethods(BindingFlags.Public | BindingFlags.Instance).Where(method => method.Name == nameof(AttentionConfig.Create))
         .Select(method => method.ReturnType).Single(type => !type.IsAbstract);
+
+    private static Type PlacedInDecoder(string attention)
+    {
+        using var context = new CausalContext();
+        using var module = ((ICausalAttentionConfig)AttentionModules.Defaults(attention)).CreateCausal(new CausalSite(12, 2, 0, context, null));
+        return module.GetType();
+    }
 }

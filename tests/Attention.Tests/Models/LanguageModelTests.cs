@@ -47,7 +47,7 @@ public class LanguageModelTests
         max_position_embeddings = 64,
     };
 
-    public static TheoryData<string> Shapes => new("plain", "window", "softcap", "experts", "gpt2");
+    public static TheoryData<string> Shapes => new("plain", "window", "softcap", "experts", "gpt2", "moh", "moh query_norm", "moh gpt2", "kdgqa", "kdgqa window", "dgqa", "pgqa");
 
     private static LanguageModel Build(string shape)
     {
@@ -57,6 +57,13 @@ public class LanguageModelTests
             "window" => new Decoder(small with { sliding_window = 5, windowed_layers = [true, false] }),
             "softcap" => new Decoder(small with { attn_logit_softcapping = 2, norm_placement = "both", gemma_scaling = true }),
             "experts" => new Decoder(small with { num_local_experts = 4 }),
+            "moh" => new Decoder(small with { sliding_window = 5, attention = new MixtureOfHeadAttentionConfig() }),
+            "moh query_norm" => new Decoder(small with { qk_norm = "head", fused = true, attention = new MixtureOfHeadAttentionConfig { router = "query_norm" } }),
+            "moh gpt2" => new Gpt2(new Gpt2Config { vocab_size = 50, n_embd = 24, n_layer = 2, n_head = 4, n_positions = 64, attention = new MixtureOfHeadAttentionConfig() }),
+            "kdgqa" => new Decoder(small with { num_key_value_heads = 4, attention = new KeyDrivenGroupConfig { num_key_value_heads = 2 } }),
+            "kdgqa window" => new Decoder(small with { sliding_window = 5, qk_norm = "head", attention = new KeyDrivenGroupConfig() }),
+            "dgqa" => new Decoder(small with { attention = new DynamicGroupConfig { kind = "ema", window_size = 3 } }),
+            "pgqa" => new Decoder(small with { attention = new PerturbedGroupConfig() }),
             "gpt2" => new Gpt2(new Gpt2Config { vocab_size = 50, n_embd = 24, n_layer = 2, n_head = 4, n_positions = 64 }),
             _ => new Decoder(small),
         };
@@ -143,6 +150,30 @@ public class LanguageModelTests
         Assert.Equal("65 tokens are more than the model's context of 64", Assert.Throws<UserError>(() => model.call(many)).Message);
     }
 
+    [Theory]
+    [InlineData(4, 0, "learned")]
+    [InlineData(2, 2, "learned")]
+    [InlineData(0, 4, "learned")]
+    [InlineData(1, 3, "query_norm")]
+    public void A_mixture_of_all_heads_alike_is_the_dense_model(int shared, int routed, string router)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using var dense = Build("plain");
+        using var mixture = new Decoder(small with { attention = new MixtureOfHeadAttentionConfig { shared_head = shared, routed_head = routed, router = router } });
+        var weights = dense.state_dict();
+        // Routers that score all heads alike; the others' weights are the dense model's.
+        foreach (var (name, tensor) in mixture.state_dict())
+            if (weights.TryGetValue(name, out var weight))
+                tensor.copy_(weight);
+            else
+                tensor.zero_();
+        dense.eval();
+        mixture.eval();
+        var tokens = randint(0, 50, [2, 20]).to(ScalarType.Int64);
+        Assert.True(allclose(dense.call(tokens), mixture.call(tokens), rtol: 1e-5, atol: 1e-6));
+    }
+
     [Fact]
     public void An_attention_that_looks_ahead_is_refused()
     {
@@ -188,6 +219,7 @@ public class LanguageModelTests
     [Theory]
     [InlineData("gpt2", 124_439_808)]
     [InlineData("llama2_7b", 6_738_415_616)]
+    [InlineData("moh_llama3_8b", 8_297_648_128)]
     [InlineData("llama3.1_8b", 8_030_261_248)]
     [InlineData("llama3.2_1b", 1_235_814_400)]
     [InlineData("mistral_7b_v0.3", 7_248_023_552)]

@@ -44,6 +44,9 @@ public class RecordingTests
     [InlineData("moh_transnext_small_75")]
     [InlineData("moh_dit_s_2_75")]
     [InlineData("moh_dit_tiny_listheads")]
+    [InlineData("moh_llama_tiny")]
+    [InlineData("modules/kdgqa")]
+    [InlineData("modules/dgqa_diff")]
     public void The_model_agrees_with_its_recording(string model)
     {
         var result = Verifier.Run(SharedFiles.Require($"parity/{model}.json"));

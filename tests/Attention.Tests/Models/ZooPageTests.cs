@@ -15,12 +15,8 @@ public class ZooPageTests
         var rows = File.ReadAllLines(Path.Combine(folder.FullName, "docs/models/README.md"))
             .Where(line => line.StartsWith("| `", StringComparison.Ordinal)).Select(line => line.Split('|', StringSplitOptions.TrimEntries))
             .Select(cells => (cells[1].Trim('`'), cells[2])).Order();
-        static string Works(AttentionLayout layout) => layout switch
-        {
-            AttentionLayout.Sequence => "tokens",
-            AttentionLayout.Map => "maps",
-            _ => "decoders",
-        };
-        Assert.Equal(AttentionModules.Names.Select(name => (name, Works(AttentionModules.Defaults(name).Layout))).Order(), rows);
+        static string Works(AttentionConfig config) =>
+            (config.Layout == AttentionLayout.Sequence ? "tokens" : "maps") + (config is ICausalAttentionConfig ? ", decoders" : "");
+        Assert.Equal(AttentionModules.Names.Select(name => (name, Works(AttentionModules.Defaults(name)))).Order(), rows);
     }
 }

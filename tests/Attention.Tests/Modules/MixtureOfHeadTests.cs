@@ -151,4 +151,105 @@ public sealed class MixtureOfHeadTests : IDisposable
         Assert.All(use.Layers, layer => Assert.Equal(4, layer.Shares.Count));
         Assert.All(use.Layers[0].Shares, share => Assert.InRange(share, 0, 1));
     }
+
+    [Fact]
+    public void Query_norms_choose_the_heads_with_the_longest_queries()
+    {
+        using var owner = new Owner();
+        owner.eval();
+        var router = new QueryNormRouter(owner, num_heads: 8, shared_head: 3, routed_head: 2);
+        var queries = randn(4, 5, 8, 6);
+        var gates = router.Gates(queries);
+        Assert.Equal(new long[] { 4, 5, 8 }, gates.shape);
+        Assert.All(gates.sum(-1).data<float>().ToArray(), sum => Assert.Equal(5, sum));
+        Assert.True(gates.narrow(-1, 0, 3).eq(1).all().item<bool>());
+        var lengths = queries.narrow(2, 3, 5).pow(2).sum(-1).sqrt();
+        var chosen = gates.narrow(-1, 3, 5);
+        Assert.True(lengths.masked_fill(chosen.eq(0), double.PositiveInfinity).amin([-1]).gt(lengths.masked_fill(chosen.ne(0), double.NegativeInfinity).amax([-1])).all().item<bool>());
+        Assert.Empty(owner.parameters());
+    }
+
+    [Fact]
+    public void Quantised_scores_pass_their_gradients_straight_through_in_training_alone()
+    {
+        using var owner = new Owner();
+        var router = new QueryNormRouter(owner, num_heads: 6, shared_head: 2, routed_head: 2);
+        var probe = randn(3, 6, ScalarType.Float64);
+        Tensor Gradient(Func<Tensor, Tensor> gates)
+        {
+            manual_seed(7);
+            var queries = randn(3, 6, 4, ScalarType.Float64).requires_grad_();
+            (gates(queries) * probe).sum().backward();
+            return queries.grad!;
+        }
+        // As though the weights had been the probabilities, which come from the lengths over their deviation.
+        Tensor Soft(Tensor queries)
+        {
+            var lengths = queries.narrow(1, 2, 4).pow(2).sum(-1).sqrt();
+            return cat([zeros(3, 2, ScalarType.Float64), (lengths / lengths.std(-1, keepdim: true)).softmax(-1)], -1);
+        }
+        Assert.True(allclose(Gradient(Soft), Gradient(router.Gates), 1e-9, 1e-12));
+        // The weights themselves stay whole numbers.
+        var weights = router.Gates(randn(3, 6, 4)).data<float>().ToArray();
+        Assert.All(weights, weight => Assert.True(weight is 0 or 1));
+        owner.eval();
+        Assert.False(router.Gates(randn(3, 6, 4).requires_grad_()).requires_grad);
+    }
+
+    [Theory]
+    [InlineData(1, 1, 0)]
+    [InlineData(2, 1, 1)]
+    [InlineData(4, 0, 4)]
+    public void Any_number_of_heads_has_finite_gradients(int heads, int shared, int routed)
+    {
+        using var owner = new Owner();
+        var router = new QueryNormRouter(owner, heads, shared, routed);
+        // Equal queries have lengths without any deviation.
+        var queries = ones(2, 3, heads, 4).requires_grad_();
+        var gates = router.Gates(queries);
+        (gates * randn(2, 3, heads) + queries.sum(-1)).sum().backward();
+        Assert.True(queries.grad!.isfinite().all().item<bool>());
+        Assert.True(gates.eq(1).all().item<bool>());
+    }
+
+    [Fact]
+    public void Query_norms_are_balanced_by_the_loss_too()
+    {
+        using var attention = new MixtureOfHeadAttention(16, config with { router = "query_norm" });
+        using var losses = AuxiliaryLosses.Collect();
+        using (NewDisposeScope())
+            attention.call(randn(4, 5, 16));
+        Assert.InRange(losses.Means()[HeadRouter.BalanceLoss], 2.5, 6);
+        losses.Total().backward();
+        Assert.True(Weight(attention, "qkv.weight").grad!.abs().max().item<float>() > 0);
+    }
+
+    [Fact]
+    public void A_decoder_takes_no_settings_of_image_models()
+    {
+        var error = Assert.Throws<UserError>(() => new Attention.Models.Language.Decoder(new() { attention = config with { head_dim = 4 } }));
+        Assert.Equal("attention 'moh' takes no head_dim in a decoder", error.Message);
+        error = Assert.Throws<UserError>(() => new MixtureOfHeadAttention(16, config with { router = "best" }));
+        Assert.Equal("router 'best' is not known", error.Message);
+    }
+
+    [Fact]
+    public void Head_use_is_told_apart_by_the_tokens_classes()
+    {
+        using var attention = new MixtureOfHeadAttention(4, config with { num_heads = 4, shared_head = 1, routed_head = 1, router = "query_norm" });
+        attention.eval();
+        using var _ = no_grad();
+        // Queries are the input itself, a channel for each head.
+        Weight(attention, "qkv.weight").zero_();
+        Weight(attention, "qkv.bias").zero_();
+        Weight(attention, "qkv.weight").narrow(0, 0, 4).copy_(eye(4));
+        using var use = HeadUse.Watch(attention, classes: 3);
+        use.TokenClasses = tensor(new long[] { 0, 1, 1 }, [1, 3]);
+        attention.call(tensor(new float[] { 0, 9, 1, 2, 0, 1, 9, 2, 0, 1, 2, 9 }, [1, 3, 4]));
+        var layer = use.Layers.Single();
+        Assert.Equal([1, 1, 0, 0], layer.SharesByClass[0]);
+        Assert.Equal([1, 0, 0.5, 0.5], layer.SharesByClass[1]);
+        Assert.Equal([1, double.NaN, double.NaN, double.NaN], layer.SharesByClass[2]);
+        Assert.Equal(1.0 / 3, layer.Shares[1], 6);
+    }
 }

@@ -46,7 +46,7 @@ internal static class TiktokenFile
         var special = vocabulary.Special.Where(token => token.Id >= pieces.Length || pieces[token.Id] is null)
             .Select(token => new AddedToken(token.Id, token.Content, IsSpecial: true)).ToList();
         special.AddRange(settings.AddedTokens.Where(token => special.All(each => each.Id != token.Id)));
-        return new(BytePairModel.OfRanks(pieces), WordSplitter.For(vocabulary.Pattern), special, settings);
+        return new(BytePairModel.OfRanks(pieces), WordSplitter.For(vocabulary.Pattern), special, settings) { Package = PackageWords.Load(path) };
     }
 
     private static byte[]?[] Read(string path)

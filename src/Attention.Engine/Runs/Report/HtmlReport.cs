@@ -27,27 +27,35 @@ public static class HtmlReport
     /// <param name="details">Confusions and mistakes; null for none.</param>
     public static string ToHtml(string location, RunSummary? summary, IReadOnlyList<MetricRow> rows, string config, EvaluationDetails? details = null)
     {
-        var title = Encode(summary?.name ?? Path.GetFileName(location));
-        var html = new StringBuilder();
-        html.Append($"""
-            <!doctype html>
-            <html lang="en">
-            <meta charset="utf-8">
-            <meta name="viewport" content="width=device-width">
-            <title>{title}</title>
-            <style>
-            {Resource("report.css")}</style>
-            <header><h1>{title}</h1>{(summary is null ? "" : Subtitle(summary))}</header>
-
-            """);
+        var html = new StringBuilder(Head(summary?.name ?? Path.GetFileName(location), summary is null ? "" : Subtitle(summary)));
         if (summary is not null) Tiles(html, summary);
         Charts(html, rows);
         Table(html, rows, summary?.best_epoch ?? 0);
         if (details is not null) html.Append(EvaluationPage.ToHtml(details));
         html.Append($"<details><summary>Configuration</summary><pre>{Encode(config)}</pre></details>\n");
-        html.Append($"<footer>{Encode(location)}</footer>\n<script>\n{Resource("report.js")}</script>\n</html>\n");
+        html.Append($"<footer>{Encode(location)}</footer>\n{Foot}");
         return html.ToString();
     }
+
+    /// <summary>The beginning of a page, up to its heading.</summary>
+    /// <param name="title">The heading.</param>
+    /// <param name="subtitle">HTML below it.</param>
+    internal static string Head(string title, string subtitle) => $"""
+        <!doctype html>
+        <html lang="en">
+        <meta charset="utf-8">
+        <meta name="viewport" content="width=device-width">
+        <title>{Encode(title)}</title>
+        <style>
+        {Resource("report.css")}</style>
+        <header><h1>{Encode(title)}</h1>{subtitle}</header>
+
+        """;
+
+    internal static string Foot => $"<script>\n{Resource("report.js")}</script>\n</html>\n";
+
+    /// <summary>Where a metric's chart stands among the others.</summary>
+    internal static int Place(string quantity) => Array.IndexOf(order, quantity) is >= 0 and var place ? place : order.Length;
 
     private static string Subtitle(RunSummary summary)
     {
@@ -74,17 +82,23 @@ public static class HtmlReport
 
     private static void Charts(StringBuilder html, IReadOnlyList<MetricRow> rows)
     {
-        var points = rows.SelectMany(row => row.Metrics.Select(each => (metric: each.Key, x: row.Epoch, y: each.Value)));
-        var charts = points.Where(point => double.IsFinite(point.y)).GroupBy(point => MetricFormat.Quantity(point.metric))
-            .OrderBy(chart => Array.IndexOf(order, chart.Key) is >= 0 and var place ? place : order.Length).ThenBy(chart => chart.Key);
+        var charts = rows.SelectMany(row => row.Metrics.Keys).Distinct().GroupBy(MetricFormat.Quantity).OrderBy(chart => Place(chart.Key)).ThenBy(chart => chart.Key);
         html.Append("<div class=\"charts\">\n");
         foreach (var chart in charts)
         {
-            var curves = chart.GroupBy(point => point.metric).OrderBy(curve => curve.Key)
-                .Select(curve => new Curve(MetricFormat.Source(curve.Key), curve.Select(point => (point.x, point.y)).ToArray()));
-            html.Append(new LineChart(chart.Key, curves.ToArray()).ToHtml());
+            var curves = chart.Order().Select(metric => new Curve(MetricFormat.Source(metric), [.. Points(rows, metric).Select(row => (row.Epoch, row.Metrics[metric]))]))
+                .Where(curve => curve.Points.Count > 0).ToArray();
+            if (curves.Length > 0)
+                html.Append(new LineChart(chart.Key, curves).ToHtml());
         }
         html.Append("</div>\n");
+    }
+
+    /// <summary>The rows that make a metric's curve: single steps or the means of epochs, whichever are more; never both in turn.</summary>
+    internal static IEnumerable<MetricRow> Points(IReadOnlyList<MetricRow> rows, string metric)
+    {
+        var kinds = rows.Where(row => row.Metrics.TryGetValue(metric, out var value) && double.IsFinite(value)).ToLookup(row => row.IsEpoch);
+        return kinds[true].Count() >= kinds[false].Count() ? kinds[true] : kinds[false];
     }
 
     /// <summary>One line for each measurement on held-out data.</summary>
@@ -106,14 +120,14 @@ public static class HtmlReport
         html.Append("</table></div>\n");
     }
 
-    private static string Count(long number) => number switch
+    internal static string Count(long number) => number switch
     {
         >= 1_000_000 => string.Create(CultureInfo.InvariantCulture, $"{number / 1e6:0.0#} M"),
         >= 1_000 => string.Create(CultureInfo.InvariantCulture, $"{number / 1e3:0.0#} k"),
         _ => number.ToString(CultureInfo.InvariantCulture),
     };
 
-    private static string Encode(string text) => WebUtility.HtmlEncode(text);
+    internal static string Encode(string text) => WebUtility.HtmlEncode(text);
 
     private static string Resource(string name)
     {

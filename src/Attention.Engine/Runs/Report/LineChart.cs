@@ -6,25 +6,29 @@ using Attention.Engine.Reporting;
 
 namespace Attention.Engine.Runs.Report;
 
-/// <summary>One curve: its name in the legend, and points (epoch, value).</summary>
+/// <summary>One curve: its name in the legend, and points (place, value).</summary>
 public sealed record Curve(string Name, IReadOnlyList<(double x, double y)> Points);
 
-/// <summary>A chart of one metric over the epochs, as SVG.</summary>
+/// <summary>A chart of one metric over the epochs or another axis, as SVG.</summary>
 public sealed class LineChart
 {
     private const int Width = 520, Height = 250, Left = 58, Right = 10, Top = 12, Bottom = 28;
     private const int MostPoints = 400, FewPoints = 40;
 
-    private readonly string metric;
+    private const int Colours = 8;
+
+    private readonly string metric, axis, source;
     private readonly IReadOnlyList<Curve> curves;
     private readonly double fromX, toX, fromY, toY;
     private readonly double[] ticksX, ticksY;
 
     /// <param name="metric">The metric's name, which decides its title and how its values are written.</param>
     /// <param name="curves">At least one curve with at least one point.</param>
-    public LineChart(string metric, IReadOnlyList<Curve> curves)
+    /// <param name="axis">What the places are.</param>
+    /// <param name="source">What all curves are of, for the title: train, val; empty where their names say it.</param>
+    public LineChart(string metric, IReadOnlyList<Curve> curves, string axis = "epoch", string source = "")
     {
-        this.metric = metric;
+        (this.metric, this.axis, this.source) = (metric, axis, source);
         this.curves = curves.Select(curve => curve with { Points = Thin(curve.Points) }).ToArray();
         var points = this.curves.SelectMany(curve => curve.Points).ToArray();
         (fromX, toX) = (Math.Min(0, points.Min(point => point.x)), points.Max(point => point.x));
@@ -44,8 +48,8 @@ public sealed class LineChart
             var names = curves.Select(curve => $"<i class=\"{Colour(curve)}\"></i>{WebUtility.HtmlEncode(curve.Name)}");
             html.Append($"<span class=\"legend\">{string.Concat(names)}</span>");
         }
-        var title = WebUtility.HtmlEncode(MetricFormat.Title(metric));
-        html.Append($"<h3>{title}</h3><svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"{title} over the epochs\">");
+        var title = WebUtility.HtmlEncode(source == "" ? MetricFormat.Title(metric) : $"{MetricFormat.Title(metric)}, {source}");
+        html.Append($"<h3>{title}</h3><svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"{title} by {axis}\">");
         foreach (var tick in ticksY)
             html.Append($"<line class=\"grid\" x1=\"{Left}\" x2=\"{Width - Right}\" y1=\"{Y(tick)}\" y2=\"{Y(tick)}\"/>"
                 + $"<text x=\"{Left - 8}\" y=\"{Y(tick)}\" dy=\"0.32em\" text-anchor=\"end\">{Label(tick)}</text>");
@@ -57,7 +61,7 @@ public sealed class LineChart
     }
 
     /// <summary>The same source has the same colour in all charts.</summary>
-    private string Colour(Curve curve) => curve.Name switch { "train" or "" => "s0", "val" => "s1", _ => $"s{2 + curves.ToList().IndexOf(curve) % 2}" };
+    private string Colour(Curve curve) => curve.Name switch { "train" or "" => "s0", "val" => "s1", _ => $"s{curves.ToList().IndexOf(curve) % Colours}" };
 
     private void Draw(StringBuilder html, Curve curve)
     {
@@ -75,13 +79,14 @@ public sealed class LineChart
         using (var json = new Utf8JsonWriter(buffer))
         {
             json.WriteStartObject();
+            json.WriteString("axis", axis);
             json.WriteNumber("left", Left);
             json.WriteNumber("width", Width - Left - Right);
             json.WriteNumber("total", Width);
             json.WriteNumber("from", fromX);
             json.WriteNumber("to", toX);
             json.WriteStartArray("series");
-            foreach (var curve in curves)
+            foreach (var curve in curves.Where(curve => curve.Points.Count > 0))
             {
                 json.WriteStartObject();
                 json.WriteString("name", curve.Name == "" ? MetricFormat.Title(metric) : curve.Name);

@@ -10,6 +10,12 @@ namespace Attention.Torch;
 /// </summary>
 public static class ActivationCheckpoint
 {
+    [ThreadStatic]
+    private static int secondRuns;
+
+    /// <summary>Whether this thread is in a second run: what a block remembers from call to call, it has noted in the first.</summary>
+    public static bool IsSecondRun => secondRuns > 0;
+
     /// <summary>The block's result for one input.</summary>
     public static Tensor Run(Func<Tensor, Tensor> block, Tensor input) => Run(inputs => [block(inputs[0])], [input])[0];
 
@@ -59,6 +65,7 @@ public static class ActivationCheckpoint
         {
             var now = GeneratorState.Save();
             GeneratorState.Restore(random);
+            secondRuns++;
             try
             {
                 using var region = autocast(true);
@@ -66,6 +73,7 @@ public static class ActivationCheckpoint
             }
             finally
             {
+                secondRuns--;
                 GeneratorState.Restore(now);
             }
         }

@@ -16,7 +16,7 @@ public sealed class FusedAdafactor(IEnumerable<FusedParameterGroup> groups, doub
     // Smaller matrices save nothing by being factored.
     private const int MinSide = 16;
 
-    private protected override IReadOnlyList<(string Name, long[] Shape)> StateOf(Tensor parameter) => Factored(parameter.shape) is var (first, second)
+    private protected override IReadOnlyList<(string Name, long[] Shape)> StateOf(string name, Tensor parameter) => Factored(parameter.shape) is var (first, second)
         ? [("exp_avg_sq_row", Without(parameter.shape, second)), ("exp_avg_sq_col", Without(parameter.shape, first))]
         : [("exp_avg_sq", parameter.shape)];
 

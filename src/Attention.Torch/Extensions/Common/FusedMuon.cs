@@ -13,13 +13,15 @@ namespace Attention.Torch;
 /// <param name="beta1">AdamW's, for the rest.</param>
 /// <param name="beta2">AdamW's, for the rest.</param>
 /// <param name="eps">Least norm of a matrix, and AdamW's.</param>
-public sealed class FusedMuon(IEnumerable<FusedParameterGroup> groups, double momentum = 0.95, bool nesterov = false, double beta1 = 0.9, double beta2 = 0.95, double eps = 1e-7)
+/// <param name="adamw">Names of matrices that are left to AdamW, such as embeddings; null for none.</param>
+public sealed class FusedMuon(IEnumerable<FusedParameterGroup> groups, double momentum = 0.95, bool nesterov = false, double beta1 = 0.9, double beta2 = 0.95, double eps = 1e-7,
+    IReadOnlySet<string>? adamw = null)
     : FusedOptimizer(groups)
 {
     private const int MinSide = 4;
     private const double MaxAspect = 128;
 
-    private protected override IReadOnlyList<(string Name, long[] Shape)> StateOf(Tensor parameter) => IsMatrix(parameter.shape)
+    private protected override IReadOnlyList<(string Name, long[] Shape)> StateOf(string name, Tensor parameter) => IsMatrix(parameter.shape) && adamw?.Contains(name) != true
         ? [("momentum_buffer", parameter.shape)]
         : [("exp_avg", parameter.shape), ("exp_avg_sq", parameter.shape)];
 

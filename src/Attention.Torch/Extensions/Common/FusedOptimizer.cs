@@ -33,7 +33,7 @@ public abstract class FusedOptimizer : IDisposable
     {
         Groups = groups.ToArray();
         this.stateNames = stateNames;
-        members = Groups.Select(group => group.Parameters.Select(p => new Member(p.Name, p.Parameter, StateOf(p.Parameter))).ToArray()).ToArray();
+        members = Groups.Select(group => group.Parameters.Select(p => new Member(p.Name, p.Parameter, StateOf(p.Name, p.Parameter))).ToArray()).ToArray();
         var seen = new HashSet<string>();
         foreach (var member in members.SelectMany(group => group))
             if (!seen.Add(member.Name))
@@ -135,7 +135,7 @@ public abstract class FusedOptimizer : IDisposable
     }
 
     /// <summary>The states that are kept for a parameter. Parameters with as many states are updated in one call.</summary>
-    private protected virtual IReadOnlyList<(string Name, long[] Shape)> StateOf(Tensor parameter) =>
+    private protected virtual IReadOnlyList<(string Name, long[] Shape)> StateOf(string name, Tensor parameter) =>
         Array.ConvertAll(stateNames, name => (name, parameter.shape));
 
     /// <summary>The factor for all gradients, where an optimizer has a say in it.</summary>

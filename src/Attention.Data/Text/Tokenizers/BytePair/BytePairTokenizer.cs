@@ -34,6 +34,9 @@ internal sealed class BytePairTokenizer : Tokenizer
     /// <summary>What is done to the text first, or null.</summary>
     public Func<string, string>? Normalize { get; init; }
 
+    /// <summary>Merges in place of ours, where the flavour has a package for it; null for ours.</summary>
+    public PackageWords? Package { get; init; }
+
     public override int VocabularySize => pieces.Length;
 
     public override string? Piece(int id)
@@ -61,7 +64,8 @@ internal sealed class BytePairTokenizer : Tokenizer
         int start = 0;
         foreach (int end in CollectionsMarshal.AsSpan(encoder.Ends))
         {
-            encoder.Encode(utf8[start..end], ids);
+            if (Package?.TryEncode(utf8[start..end], ids) != true)
+                encoder.Encode(utf8[start..end], ids);
             start = end;
         }
         encoders.Add(encoder);
