@@ -18,6 +18,7 @@ public static class CommandLine
         ["convert"] = "Make the start of another model from a trained one",
         ["data"] = "Make and check data sets",
         ["make"] = "Render sample data",
+        ["score"] = "Score the results of any detector or segmenter",
         ["tokenizer"] = "Make tokenizers",
     };
 

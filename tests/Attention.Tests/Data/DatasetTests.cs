@@ -254,7 +254,7 @@ public sealed class DatasetTests : IDisposable
         Assert.Equal((1, 12.0, false, 6), (person.Label, person.Area, person.IsCrowd, person.Polygons[0].Length));
         Assert.Equal([1, 2, 2, 0, 0, 0], person.Keypoints);
         Assert.True(dog.IsCrowd);
-        Assert.Equal([295, 5], dog.Runs!.Counts!);
+        Assert.Equal([295, 5], dog.Runs!.Counts);
         Assert.Equal(["a dog"], coco.CaptionsOf(1));
         Assert.Equal((5, 20), (coco.ImageId(0), Loaded(coco, 0).Width));
         Assert.Contains("image 77, which is not listed", Assert.Single(coco.Unreadable));
@@ -266,7 +266,6 @@ public sealed class DatasetTests : IDisposable
     [Theory]
     [InlineData("[]")]
     [InlineData("{\"images\": [{\"id\": \"x\"}]}")]
-    [InlineData("{\"images\": [{\"id\": 1, \"file_name\": \"a\"}], \"annotations\": [{\"image_id\": 1, \"category_id\": 4}]}")]
     [InlineData("{\"images\"")]
     public void What_is_no_annotation_file_says_so(string text) =>
         Assert.Contains("a.json", Assert.Throws<UserError>(() => new Coco(_folder.Path, Text("a.json", text))).Message);
