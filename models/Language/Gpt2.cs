@@ -33,7 +33,7 @@ public sealed record Gpt2Config : LanguageModelConfig
 }
 
 /// <summary>A linear layer whose weight is (in, out), as GPT-2's checkpoints have it. (..., in) to (..., out).</summary>
-internal sealed class Conv1D : Block
+internal sealed class Conv1D : Block, ILinearMap
 {
     private readonly Parameter weight;
     private readonly Parameter? bias;
@@ -44,6 +44,9 @@ internal sealed class Conv1D : Block
         this.bias = bias ? new Parameter(zeros(outputs)) : null;
         RegisterComponents();
     }
+
+    Parameter ILinearMap.Weight => weight;
+    bool ILinearMap.IsTransposed => true;
 
     protected override Tensor Forward(Tensor x)
     {

@@ -40,31 +40,49 @@ public sealed class TokenGenerator(LanguageModel model, SamplingConfig config, I
     private IEnumerable<GeneratedToken> Together(
         int[] rows, IReadOnlyList<IReadOnlyList<int>> prompts, Func<int, bool>? finished, CancellationToken cancellation)
     {
-        int length = prompts[rows[0]].Count;
-        int room = Math.Min(model.max_position_embeddings, length + config.max_new_tokens);
+        int length = prompts[rows[0]].Count, wanted = length + config.max_new_tokens;
+        int room = Math.Min(model.max_position_embeddings, wanted);
         var sampler = new Sampler(config);
         var histories = rows.Select(row => prompts[row].ToList()).ToArray();
+        // What was read, of sequences that are over as well: rows stay of one length.
+        var read = rows.Select(row => prompts[row].Select(token => (long)token).ToList()).ToArray();
         var over = new bool[rows.Length];
-        using var session = model.StartDecoding(rows.Length, room);
-        session.Feed(histories.SelectMany(history => history).Select(token => (long)token).ToArray());
-        var next = new long[rows.Length];
-        for (int at = length; ; at++)
+        var session = model.StartDecoding(rows.Length, room);
+        try
         {
-            cancellation.ThrowIfCancellationRequested();
-            for (int i = 0; i < rows.Length; i++)
+            session.Feed([.. read.SelectMany(row => row)]);
+            var next = new long[rows.Length];
+            for (int at = length; ; at++)
             {
-                var logits = session.Logits(i);
-                int token = sampler.Next(logits[..Math.Min(tokens ?? logits.Length, logits.Length)], histories[i], rows[i]);
-                next[i] = token;
-                if (over[i])
-                    continue;
-                histories[i].Add(token);
-                yield return new GeneratedToken(rows[i], token);
-                over[i] = ends?.Contains(token) == true || finished?.Invoke(rows[i]) == true;
+                cancellation.ThrowIfCancellationRequested();
+                for (int i = 0; i < rows.Length; i++)
+                {
+                    var logits = session.Logits(i);
+                    int token = sampler.Next(logits[..Math.Min(tokens ?? logits.Length, logits.Length)], histories[i], rows[i]);
+                    next[i] = token;
+                    read[i].Add(token);
+                    if (over[i])
+                        continue;
+                    histories[i].Add(token);
+                    yield return new GeneratedToken(rows[i], token);
+                    over[i] = ends?.Contains(token) == true || finished?.Invoke(rows[i]) == true;
+                }
+                if (at + 1 == wanted || over.All(each => each))
+                    yield break;
+                if (session.Length < room)
+                    session.Feed(next);
+                else
+                {
+                    // The context is full: its last half is read anew, so that there is room again.
+                    session.Dispose();
+                    session = model.StartDecoding(rows.Length, room);
+                    session.Feed([.. read.SelectMany(row => row.TakeLast(Math.Max(1, room / 2)))]);
+                }
             }
-            if (at + 1 == room || over.All(each => each))
-                yield break;
-            session.Feed(next);
+        }
+        finally
+        {
+            session.Dispose();
         }
     }
 }

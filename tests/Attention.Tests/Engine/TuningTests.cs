@@ -3,6 +3,7 @@ using Attention.Engine.Configuration;
 using Attention.Engine.Training;
 using Attention.Engine.Training.Tuning;
 using Attention.Models;
+using Attention.Models.Language;
 using Attention.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -111,6 +112,41 @@ public sealed class TuningTests : IDisposable
         Assert.True(changed.allclose(plain.call(images), 1e-4, 1e-5));
         adapters.Merge();
         Assert.True(changed.allclose(model.call(images), 1e-4, 1e-5));
+        Assert.Equal(names, model.state_dict().Keys);
+    }
+
+    [Fact]
+    public void Low_rank_changes_fit_GPT_2_s_turned_matrices()
+    {
+        Gpt2 Small()
+        {
+            manual_seed(3);
+            return new Gpt2(new Gpt2Config { vocab_size = 11, n_positions = 8, n_embd = 8, n_layer = 1, n_head = 2 });
+        }
+        using var model = Small();
+        var (tokens, names) = (randint(0, 11, [2, 5]), model.state_dict().Keys.ToArray());
+        var before = model.call(tokens).detach();
+        var adapters = new LoraAdapters(model, new LoraConfig { rank = 2, alpha = 6, targets = ["*.c_attn", "*.mlp.c_proj"] });
+        Assert.Equal(["transformer.h.0.attn.c_attn", "transformer.h.0.mlp.c_proj"], adapters.Layers.Order());
+        Assert.Equal([32L, 2], model.get_parameter("transformer.h.0.mlp.c_proj.lora.A")!.shape.Reverse());
+        using var optimizer = new FusedAdamW(ParameterGroups.Of(model, 0.1, 0, model.no_weight_decay));
+        for (int step = 0; step < 3; step++)
+        {
+            optimizer.ZeroGrad();
+            nn.functional.cross_entropy(model.call(tokens).flatten(0, 1), tokens.flatten()).backward();
+            adapters.RequireGradients();
+            optimizer.Step();
+        }
+        using var _ = no_grad();
+        var changed = model.call(tokens);
+        Assert.False(before.allclose(changed, 1e-2, 1e-2));
+        var merged = adapters.Merged();
+        using var plain = Small();
+        foreach (var (name, tensor) in plain.state_dict())
+            tensor.copy_(merged[name]);
+        Assert.True(changed.allclose(plain.call(tokens), 1e-4, 1e-5));
+        adapters.Merge();
+        Assert.True(changed.allclose(model.call(tokens), 1e-4, 1e-5));
         Assert.Equal(names, model.state_dict().Keys);
     }
 

@@ -1,5 +1,6 @@
 using Attention.Engine.Configuration;
 using Attention.Models;
+using Attention.Modules;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -22,7 +23,8 @@ public sealed class LoraAdapters
     public LoraAdapters(nn.Module model, LoraConfig config)
     {
         this.model = model;
-        var layers = model.named_modules().Where(module => module.module is Linear).ToDictionary(module => module.name, module => (Linear)module.module);
+        var layers = model.named_modules().Select(module => (module.name, map: LinearMap.Of(module.module))).Where(each => each.map is not null)
+            .ToDictionary(each => each.name, each => each.map!);
         var chosen = layers.Keys.Where(name => NamePatterns.Fits(name, config.targets)).ToArray();
         if (chosen.Length == 0)
             throw new UserError($"lora.targets: no linear layer is called {string.Join(" or ", config.targets)}",
@@ -52,7 +54,7 @@ public sealed class LoraAdapters
         {
             if (!state.Remove($"{adapter.Name}.{Child}.A", out var a) || !state.Remove($"{adapter.Name}.{Child}.B", out var b))
                 throw new ArgumentException($"the state has no adapter of '{adapter.Name}'");
-            state[$"{adapter.Name}.weight"] = state[$"{adapter.Name}.weight"] + b.mm(a) * adapter.Change.Scale;
+            state[$"{adapter.Name}.weight"] = state[$"{adapter.Name}.weight"] + adapter.Layer.Turned(b.mm(a)) * adapter.Change.Scale;
         }
         return state;
     }
@@ -77,25 +79,26 @@ public sealed class LoraAdapters
 
     private sealed class Adapter
     {
-        private readonly Linear layer;
         private readonly Action unhook;
 
-        public Adapter(string name, Linear layer, LoraConfig config)
+        public Adapter(string name, LinearMap layer, LoraConfig config)
         {
-            (Name, this.layer) = (name, layer);
+            (Name, Layer) = (name, layer);
             Change = new LowRankChange(layer, config);
-            layer.register_module(Child, Change);
-            unhook = layer.register_forward_hook((_, input, output) => Add(input, output)).remove;
+            layer.Module.register_module(Child, Change);
+            unhook = layer.Module.register_forward_hook((_, input, output) => Add(input, output)).remove;
         }
+
+        public LinearMap Layer { get; }
 
         public string Name { get; }
         public LowRankChange Change { get; }
 
         public void Merge()
         {
-            layer.weight.add_(Change.B.mm(Change.A), Change.Scale);
+            Layer.Weight.add_(Layer.Turned(Change.B.mm(Change.A)), Change.Scale);
             unhook();
-            layer.register_module(Child, null!);
+            Layer.Module.register_module(Child, null!);
             Change.Dispose();
         }
 
@@ -106,6 +109,23 @@ public sealed class LoraAdapters
         }
     }
 
+    /// <summary>A layer that multiplies by a matrix.</summary>
+    private sealed record LinearMap(nn.Module<Tensor, Tensor> Module, Parameter Weight, bool IsTransposed)
+    {
+        public long Inputs => Weight.shape[IsTransposed ? 0 : 1];
+        public long Outputs => Weight.shape[IsTransposed ? 1 : 0];
+
+        public static LinearMap? Of(nn.Module module) => module switch
+        {
+            Linear linear => new(linear, linear.weight, IsTransposed: false),
+            ILinearMap map and nn.Module<Tensor, Tensor> callable => new(callable, map.Weight, map.IsTransposed),
+            _ => null,
+        };
+
+        /// <summary>A matrix (out, in) as the weight has it.</summary>
+        public Tensor Turned(Tensor matrix) => IsTransposed ? matrix.t() : matrix;
+    }
+
     /// <summary>What is added to a linear layer's result: (..., in) to (..., out).</summary>
     private sealed class LowRankChange : nn.Module<Tensor, Tensor>
     {
@@ -113,13 +133,13 @@ public sealed class LoraAdapters
         public readonly Parameter A;
         public readonly Parameter B;
 
-        public LowRankChange(Linear layer, LoraConfig config) : base(nameof(LowRankChange))
+        public LowRankChange(LinearMap layer, LoraConfig config) : base(nameof(LowRankChange))
         {
             (Scale, dropout) = (config.alpha / config.rank, config.dropout);
-            var (type, device) = (layer.weight.dtype, layer.weight.device);
-            A = new Parameter(empty(config.rank, layer.in_features, type, device));
+            var (type, device) = (layer.Weight.dtype, layer.Weight.device);
+            A = new Parameter(empty(config.rank, layer.Inputs, type, device));
             nn.init.kaiming_uniform_(A, Math.Sqrt(5));
-            B = new Parameter(zeros(layer.out_features, config.rank, type, device));
+            B = new Parameter(zeros(layer.Outputs, config.rank, type, device));
             RegisterComponents();
         }
 

@@ -143,12 +143,16 @@ public class SamplerTests
     }
 
     [Fact]
-    public void Generation_ends_at_an_end_token_and_at_the_context()
+    public void Generation_ends_at_an_end_token_and_goes_on_past_the_context()
     {
         using var model = Small();
         var greedy = new SamplingConfig { max_new_tokens = 100, temperature = 0 };
         var free = Continue(model, greedy, [[1, 2, 3]])[0];
-        Assert.Equal(21, free.Length);
+        Assert.Equal(100, free.Length);
+        // With 24 tokens read the context is full: the 23rd new token follows from the last 12 alone.
+        int[] half = [.. new[] { 1, 2, 3 }.Concat(free[..22]).TakeLast(12)];
+        Assert.Equal(free[22], Continue(model, greedy with { max_new_tokens = 1 }, [half])[0][0]);
+        Assert.Equal(free, Continue(model, greedy, [[1, 2, 3], [1, 2, 3]])[1]);
         var ended = Continue(model, greedy, [[1, 2, 3]], new HashSet<int> { free[2] })[0];
         Assert.Equal(free[..(Array.IndexOf(free, free[2]) + 1)], ended);
         Assert.Equal("prompt 1 has 24 tokens, which leaves no room in the model's context of 24",
