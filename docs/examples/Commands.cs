@@ -9,12 +9,14 @@ using Attention.Engine.Data;
 using Attention.Engine.Data.Fetching;
 using Attention.Engine.Diagnostics;
 using Attention.Engine.Evaluation;
+using Attention.Engine.Evaluation.Language;
 using Attention.Engine.Generation;
 using Attention.Engine.Reporting;
 using Attention.Engine.Runs;
 using Attention.Engine.Runs.Report;
 using Attention.Engine.Training;
 using Attention.Engine.Verification;
+using Attention.Models.Language;
 using Attention.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -117,6 +119,34 @@ internal static class Commands
         using var model = TextModel.Load("folder", CPU);
         foreach (var (_, text) in model.Continue(["Once upon a time"], new SamplingConfig { top_p = 0.95 }))
             Console.Write(text);
+    }
+
+    /// <summary>docs/generate.md: decoding step by step, with the caller's own choice of tokens.</summary>
+    public static void Decode(LanguageModel model, long[] prompt, Func<ReadOnlySpan<float>, long> Choose)
+    {
+        using var session = model.StartDecoding(batch: 1, capacity: 1024);
+        session.Feed(prompt);                          // token numbers; (batch, T) row by row
+        while (session.Length < 1024)
+            session.Feed([Choose(session.Logits(0))]); // a span, valid until the next Feed
+    }
+
+    /// <summary>docs/language_data.md.</summary>
+    public static void Shards()
+    {
+        new CorpusTokenizer(Tokenizers.Load("path/to/model"), new CorpusOptions()).WriteShards(["corpus"], "data/corpus");
+        using var shards = TokenShards.Open("data/corpus");
+        var source = new PackedWindows(shards, context: 1024, batch_size: 8, seed: 1);
+        using var batch = source.Batch(epoch: 0, step: 0);   // tokens and targets, (8, 1024)
+    }
+
+    /// <summary>docs/language_evaluation.md.</summary>
+    public static void Measure()
+    {
+        using var model = TextModel.Load("folder", CPU);
+        var text = new Perplexity(model.Model, model.Tokenizer).Measure([File.ReadAllBytes("wiki.txt")], stride: 512);
+        var (questions, examples) = BenchmarkFiles.Read("data/benchmarks", Benchmarks.Get("piqa"));
+        var result = new BenchmarkRunner(model.Model, model.Tokenizer, model.Ends).Run(Benchmarks.Get("piqa"), questions, examples, new());
+        Console.WriteLine($"{text} {result}");
     }
 
     /// <summary>docs/tokenizers.md.</summary>

@@ -85,4 +85,5 @@ def main(rounds, seconds, only):
     print(f"\n{rounds} rounds each, alternating; PyTorch {results[-1][1]['torch']}, {results[-1][1]['threads']} threads; medians.")
 
 
-main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else "")
+if __name__ == "__main__":
+    main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else "")
