@@ -33,6 +33,8 @@ internal static class Program
         LoadACheckpoint.Run();
         Say("export");
         Export.Run();
+        Say("score detections");
+        Scoring.Run();
         Say("every command");
         Commands.Run();
     }
