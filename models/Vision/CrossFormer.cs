@@ -82,7 +82,8 @@ internal static class CrossScale
     public static ModuleList<Conv2d> Convolutions(int inputs, int outputs, int[] sides)
     {
         int step = sides[0];
-        int Part(int i) => i == sides.Length - 1 ? outputs >> i : outputs >> (i + 1);
+        // The last part is what is left, which is as much as the one before it where the channels halve evenly.
+        int Part(int i) => i == sides.Length - 1 ? outputs - Enumerable.Range(1, i).Sum(j => outputs >> j) : outputs >> (i + 1);
         return nn.ModuleList(sides.Select((side, i) => nn.Conv2d(inputs, Part(i), kernel_size: side, stride: step, padding: (side - step) / 2)).ToArray());
     }
 
