@@ -75,9 +75,11 @@ internal sealed class DecoderMlp : Block
     private readonly Linear? gate_up_proj;
     private readonly Linear down_proj;
     private readonly nn.Module<Tensor, Tensor> act_fn;
+    private readonly string activation;
 
     public DecoderMlp(DecoderConfig config) : base(nameof(DecoderMlp))
     {
+        activation = config.hidden_act;
         var (dim, hidden) = (config.hidden_size, config.intermediate_size);
         if (config.fused)
             gate_up_proj = nn.Linear(dim, 2 * hidden, hasBias: config.mlp_bias);
@@ -97,6 +99,19 @@ internal sealed class DecoderMlp : Block
             return down_proj.call(act_fn.call(gate_proj!.call(x)) * up_proj!.call(x));
         var halves = gate_up_proj.call(x).chunk(2, -1);
         return down_proj.call(act_fn.call(halves[0]) * halves[1]);
+    }
+
+    public Slot Write(DecodeProgram program, Slot x, Slot? to)
+    {
+        Slot gate, up;
+        if (gate_up_proj is null)
+            (gate, up) = (program.Linear(x, gate_proj!), program.Linear(x, up_proj!));
+        else
+        {
+            var all = program.Linear(x, gate_up_proj);
+            (gate, up) = (all.Part(0, all.Width / 2), all.Part(all.Width / 2, all.Width / 2));
+        }
+        return program.Linear(program.Gated(gate, up, DecodeProgram.Activation(activation)), down_proj, to);
     }
 }
 
@@ -208,6 +223,19 @@ internal sealed class DecoderLayer : Block
         var transformed = mlp is null ? block_sparse_moe!.call(normal) : mlp.call(normal);
         return x + (after ? post_feedforward_layernorm!.call(transformed) : transformed);
     }
+
+    public void Write(DecodeProgram program, Slot x)
+    {
+        var mixed = self_attn.Write(program, before ? input_layernorm!.Write(program, x) : x, after ? null : x);
+        if (after)
+            program.Add(x, post_attention_layernorm!.Write(program, mixed));
+        var normal = !before ? x : (after ? pre_feedforward_layernorm! : post_attention_layernorm!).Write(program, x);
+        if (mlp is null)
+            throw new NotDecodableException("a mixture of experts chooses its layers token by token");
+        var transformed = mlp.Write(program, normal, after ? null : x);
+        if (after)
+            program.Add(x, post_feedforward_layernorm!.Write(program, transformed));
+    }
 }
 
 /// <summary>Embedding, layers, norm. Token numbers (B, T) to hidden states (B, T, C).</summary>
@@ -238,6 +266,14 @@ internal sealed class DecoderStack : Block
         foreach (var layer in layers)
             x = Next(layer, x);
         return norm.call(x);
+    }
+
+    public Slot Write(DecodeProgram program)
+    {
+        var x = program.Embed(embed_tokens.weight!, factor: scale);
+        foreach (var layer in layers)
+            program.Layer(() => layer.Write(program, x));
+        return norm.Write(program, x);
     }
 
     // Frees each layer's input as soon as the next is there.
@@ -321,6 +357,9 @@ public sealed class Decoder : LanguageModel, IPublishedNames
         var logits = lm_head.call(hidden);
         return config.final_logit_softcapping is { } cap ? (logits / cap).tanh() * cap : logits;
     }
+
+    private protected override Slot Write(DecodeProgram program) =>
+        lm_head.Write(program, model.Write(program), config.final_logit_softcapping);
 
     public override int layer_of(string parameter)
     {

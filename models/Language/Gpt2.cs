@@ -50,6 +50,9 @@ internal sealed class Conv1D : Block
         FlopCounter.Add(x.numel() * weight.shape[1]);
         return nn.functional.linear(x, weight.t(), bias);
     }
+
+    public Slot Write(DecodeProgram program, Slot x, Slot? to = null, DecodeActivation activation = DecodeActivation.None) =>
+        program.Linear(x, weight, bias, transposed: true, to, activation);
 }
 
 /// <summary>Causal attention with GPT-2's parameter names. (B, T, C) to the same.</summary>
@@ -82,6 +85,13 @@ internal sealed class Gpt2Attention : CausalAttention
         var attended = ScaledDotProduct.Attend(q, k, v, Site.Context.Mask(tokens, k.shape[2], null, q), dropout: training ? attn_drop : 0);
         return resid_dropout.call(c_proj.call(attended.transpose(1, 2).reshape(batch, tokens, dim)));
     }
+
+    public override Slot Write(DecodeProgram program, Slot x, Slot? to)
+    {
+        var all = c_attn.Write(program, x);
+        var (q, k, v) = (all.Part(0, x.Width), all.Part(x.Width, x.Width), all.Part(2 * x.Width, x.Width));
+        return c_proj.Write(program, program.Attend(q, k, v, Site.NumHeads, program.CacheOf(Site.Index), 1 / Math.Sqrt(Site.HeadDim)), to);
+    }
 }
 
 /// <summary>Two layers. (B, T, C) to the same.</summary>
@@ -91,18 +101,23 @@ internal sealed class Gpt2Mlp : Block
     private readonly nn.Module<Tensor, Tensor> act;
     private readonly Conv1D c_proj;
     private readonly Dropout dropout;
+    private readonly string activation;
 
     public Gpt2Mlp(Gpt2Config config) : base(nameof(Gpt2Mlp))
     {
+        activation = config.activation_function;
         long hidden = config.n_inner ?? 4 * config.n_embd;
         c_fc = new Conv1D(config.n_embd, hidden, config.bias);
-        act = Activations.Create(config.activation_function);
+        act = Activations.Create(activation);
         c_proj = new Conv1D(hidden, config.n_embd, config.bias);
         dropout = nn.Dropout(config.resid_pdrop);
         RegisterComponents();
     }
 
     protected override Tensor Forward(Tensor x) => dropout.call(c_proj.call(act.call(c_fc.call(x))));
+
+    public Slot Write(DecodeProgram program, Slot x, Slot to) =>
+        c_proj.Write(program, c_fc.Write(program, x, activation: DecodeProgram.Activation(activation)), to);
 }
 
 /// <summary>Attention and MLP, each after a norm and added to its input. (B, T, C) to the same.</summary>
@@ -129,6 +144,12 @@ internal sealed class Gpt2Block : Block
     {
         x = x + attn.call(ln_1.call(x));
         return x + mlp.call(ln_2.call(x));
+    }
+
+    public void Write(DecodeProgram program, Slot x)
+    {
+        attn.Write(program, program.Norm(x, ln_1), x);
+        mlp.Write(program, program.Norm(x, ln_2), x);
     }
 }
 
@@ -164,6 +185,14 @@ internal sealed class Gpt2Stack : Block
         foreach (var block in h)
             x = Next(block, x);
         return ln_f.call(x);
+    }
+
+    public Slot Write(DecodeProgram program)
+    {
+        var x = program.Embed(wte.weight!, wpe.weight);
+        foreach (var block in h)
+            program.Layer(() => block.Write(program, x));
+        return program.Norm(x, ln_f);
     }
 
     private static Tensor Next(Gpt2Block block, Tensor x)
@@ -220,6 +249,8 @@ public sealed class Gpt2 : LanguageModel, IPublishedNames
     protected override Tensor Hidden(Tensor tokens) => transformer.call(tokens);
 
     protected override Tensor Logits(Tensor hidden) => lm_head.call(hidden);
+
+    private protected override Slot Write(DecodeProgram program) => lm_head.Write(program, transformer.Write(program));
 
     public override int layer_of(string parameter)
     {

@@ -25,6 +25,7 @@ public abstract record LanguageModelConfig : IAttentionHost
 public abstract class LanguageModel(string name) : nn.Module<Tensor, Tensor>(name), ILayeredModel
 {
     private readonly CausalContext context = new();
+    private DecodingWeights decodingWeights = new();
 
     /// <summary>What the attentions share.</summary>
     private protected CausalContext Shared => context;
@@ -57,6 +58,48 @@ public abstract class LanguageModel(string name) : nn.Module<Tensor, Tensor>(nam
         var weight = parameters().First();
         long room = capacity ?? max_position_embeddings;
         return new DecodingCache([.. Attentions.Select(attention => attention.CreateCache(batch, room, weight.dtype, weight.device))], room);
+    }
+
+    /// <summary>Writes one token's way from embedding to logits.</summary>
+    /// <exception cref="NotDecodableException">Some part of it cannot be written so; the default.</exception>
+    private protected virtual Slot Write(DecodeProgram program) => throw new NotDecodableException($"{GetName()} is not written in decoding steps");
+
+    /// <summary>Decoding of some sequences side by side, in inference.</summary>
+    /// <param name="batch">Sequences.</param>
+    /// <param name="capacity">Tokens of each; null for the longest context.</param>
+    public DecodingSession StartDecoding(int batch, long? capacity = null) => new(this, batch, capacity);
+
+    /// <summary>
+    /// Rounds the large matrices to 8 bits, a scale for each output; the parameters keep the rounded values, and decoding reads the 8
+    /// bits. Weights that are loaded afterwards are not seen by decoding.
+    /// </summary>
+    /// <exception cref="UserError">The model has a part for which there is no such form.</exception>
+    public void RoundToInt8()
+    {
+        decodingWeights.Dispose();
+        decodingWeights = new DecodingWeights { IsInt8 = true };
+        using var cache = CreateCache(1, 1);
+        using var program = WriteProgram(1, cache, out var reason);
+        if (program is null)
+            throw new UserError($"int8 does not work for this model: {reason}", "choose bf16");
+    }
+
+    /// <summary>A step of decoding as a program; null, and why, where it cannot be written so.</summary>
+    internal DecodeProgram? WriteProgram(int batch, DecodingCache cache, out string? reason)
+    {
+        var program = new DecodeProgram(batch, cache, decodingWeights);
+        try
+        {
+            program.End(Write(program));
+            reason = null;
+            return program;
+        }
+        catch (NotDecodableException e)
+        {
+            reason = e.Message;
+            program.Dispose();
+            return null;
+        }
     }
 
     /// <summary>Logits (B, T, vocabulary) of a whole sequence.</summary>
@@ -96,7 +139,10 @@ public abstract class LanguageModel(string name) : nn.Module<Tensor, Tensor>(nam
     protected override void Dispose(bool disposing)
     {
         if (disposing)
+        {
             context.Dispose();
+            decodingWeights.Dispose();
+        }
         base.Dispose(disposing);
     }
 }
@@ -119,7 +165,7 @@ internal sealed class OutputHead : Block
 {
     private readonly Parameter? weight;
     // A function, so that the embedding does not become a part of this module too.
-    private readonly Func<Tensor>? tied;
+    private readonly Func<Parameter>? tied;
 
     public OutputHead(Embedding embedding, bool tie, long vocab_size, long dim) : base(nameof(OutputHead))
     {
@@ -134,4 +180,7 @@ internal sealed class OutputHead : Block
         FlopCounter.Add(x.numel() * matrix.shape[0]);
         return nn.functional.linear(x, matrix);
     }
+
+    public Slot Write(DecodeProgram program, Slot x, double? softcap = null) =>
+        program.Linear(x, weight ?? tied!(), activation: softcap is null ? DecodeActivation.None : DecodeActivation.Softcap, number: softcap ?? 0);
 }

@@ -74,7 +74,7 @@ def main(rounds, seconds, only):
         def median(side, key):
             return statistics.median(result[side][key] for result in results)
 
-        if "model" not in ours:
+        if "seconds" in results[0][0]:
             a, b = median(0, "seconds"), median(1, "seconds")
             print(f"| {name} | {a * 1e6:.3f} us | {b * 1e6:.3f} us | {a / b:.2f} of the time | |", flush=True)
             continue
@@ -85,4 +85,5 @@ def main(rounds, seconds, only):
     print(f"\n{rounds} rounds each, alternating; PyTorch {results[-1][1]['torch']}, {results[-1][1]['threads']} threads; medians.")
 
 
-main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else "")
+if __name__ == "__main__":
+    main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else "")

@@ -40,7 +40,8 @@ public static class CommandLine
         }
     }
 
-    private static RootCommand Root(Option<bool> verbose)
+    /// <summary>The program's commands.</summary>
+    internal static RootCommand Root(Option<bool> verbose)
     {
         var root = new RootCommand("Attention: train, fine-tune and evaluate transformers from YAML.") { verbose };
         foreach (var command in CliCommand.All())

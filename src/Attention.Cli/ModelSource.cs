@@ -22,6 +22,9 @@ internal sealed class ModelSource
             command.Add(option);
     }
 
+    /// <summary>The model as it was named.</summary>
+    public string Name(CommandContext context) => context.Get(model);
+
     /// <summary>The model with its weights; what was loaded is told on the error stream.</summary>
     public ImageClassifier Open(CommandContext context)
     {

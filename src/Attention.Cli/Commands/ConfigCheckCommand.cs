@@ -26,10 +26,10 @@ internal sealed class ConfigCheckCommand : CliCommand
         {
             var problems = Check(file, context.Get(overrides) ?? []);
             if (problems.Count > 0) wrong++;
-            foreach (var (origin, message, advice) in problems)
+            foreach (var problem in problems)
             {
-                table.Add(file, origin?.ToString(), message, advice);
-                if (!asJson) context.Terminal.Problem(origin is null ? message : $"{origin}: {message}", advice);
+                table.Add(file, problem.Origin.ToString(), problem.Message, problem.Advice);
+                if (!asJson) context.Terminal.Problem(problem.ToString(), problem.Advice);
             }
             if (!asJson && problems.Count == 0) context.Terminal.Out.WriteLine($"{file}: no mistakes found");
         }
@@ -37,7 +37,7 @@ internal sealed class ConfigCheckCommand : CliCommand
         return wrong == 0 ? 0 : 2;
     }
 
-    private static IReadOnlyList<(Origin? origin, string message, string advice)> Check(string file, string[] overrides)
+    private static IReadOnlyList<Problem> Check(string file, string[] overrides)
     {
         try
         {
@@ -46,11 +46,11 @@ internal sealed class ConfigCheckCommand : CliCommand
         }
         catch (ConfigError error)
         {
-            return error.Problems.Select(problem => ((Origin?)problem.Origin, problem.Message, problem.Advice)).ToArray();
+            return error.Problems;
         }
         catch (UserError error)
         {
-            return [(null, error.Message, error.Advice)];
+            return [new Problem(new Origin(file), error.Message, error.Advice)];
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Attention.Data;
 using Attention.Engine.Configuration;
 using Attention.Engine.Data;
 using Attention.Torch;
@@ -29,9 +30,12 @@ internal sealed class DataCheckCommand : CliCommand
         var parts = Path.GetExtension(path) is ".yaml" or ".yml" ? DataSource.Open(OfConfig(path)) : DataSource.Open(path);
         var table = new ResultTable([new("class"), .. parts.Select(part => new ResultTable.Column(part.Name))]);
         var reports = parts.Select(part => DatasetCheck.Run(part.Images, cancellation: context.Stop)).ToArray();
+        // Of classes of pixels and objects, data sets have many that no image shows.
+        bool labelled = parts.Any(part => part.Images is IImageDataset);
         for (int label = 0; label < parts.Max(part => part.Images.ClassNames.Count); label++)
-            table.Add([parts.Select(part => part.Images.ClassNames.ElementAtOrDefault(label)).First(name => name is not null),
-                .. reports.Select(report => (object?)report.PerClass.ElementAtOrDefault(label))]);
+            if (labelled || reports.Any(report => report.PerClass.ElementAtOrDefault(label) > 0))
+                table.Add([parts.Select(part => part.Images.ClassNames.ElementAtOrDefault(label)).First(name => name is not null),
+                    .. reports.Select(report => (object?)report.PerClass.ElementAtOrDefault(label))]);
         table.Write(context.Terminal, context.Get(json));
         for (int i = 0; i < parts.Count; i++)
         {

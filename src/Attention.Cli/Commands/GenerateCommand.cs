@@ -11,8 +11,8 @@ namespace Attention.Cli.Commands;
 /// <summary>Goes on with texts by a language model.</summary>
 internal sealed class GenerateCommand : CliCommand
 {
-    private readonly Argument<string> folder = new("FOLDER") { Description = "A Hugging Face folder: config.json, weights, tokenizer" };
-    private readonly Argument<string[]> prompts = new("PROMPT") { Description = "Texts to go on with; - reads one from the standard input", Arity = ArgumentArity.OneOrMore };
+    private readonly Argument<string> folder = new("FOLDER") { Description = "A Hugging Face folder (config.json, weights, tokenizer), or the folder of a run" };
+    private readonly Argument<string[]> prompts = new("PROMPT") { Description = "Texts to go on with; - reads one from the standard input", Arity = ArgumentArity.ZeroOrMore };
     private readonly Option<int> tokens = new("--max-new-tokens") { Description = "Tokens at the most", DefaultValueFactory = _ => 128 };
     private readonly Option<double> temperature = new("--temperature") { Description = "Divides the logits; 0 takes the likeliest token always", DefaultValueFactory = _ => 0.8 };
     private readonly Option<int?> topK = new("--top-k") { Description = "Choose among so many of the likeliest tokens" };
@@ -21,15 +21,17 @@ internal sealed class GenerateCommand : CliCommand
     private readonly Option<double> penalty = new("--repetition-penalty") { Description = "Makes tokens that were there less likely; above 1", DefaultValueFactory = _ => 1 };
     private readonly Option<string[]> stop = new("--stop") { Description = "A text that ends the generation; may be given several times" };
     private readonly Option<long> seed = new("--seed") { Description = "The same seed chooses the same tokens" };
-    private readonly Option<string> precision = new("--precision") { Description = "fp32 or bf16", DefaultValueFactory = _ => "fp32" };
+    private readonly DtypeOption dtype = new();
+    private readonly ChatOptions chat = new();
     private readonly JsonOption json = new();
 
     public GenerateCommand() : base("generate", "Go on with texts by a language model")
     {
         Add(folder);
         Add(prompts);
-        foreach (var option in new Option[] { tokens, temperature, topK, topP, minP, penalty, stop, seed, precision, json })
+        foreach (var option in new Option[] { tokens, temperature, topK, topP, minP, penalty, stop, seed, dtype, json })
             Add(option);
+        chat.AddTo(this);
     }
 
     public override int Run(CommandContext context)
@@ -45,14 +47,14 @@ internal sealed class GenerateCommand : CliCommand
             stop = context.Get(stop) ?? [],
             seed = context.Get(seed),
         };
-        var dtype = context.Get(precision) switch
-        {
-            "fp32" => ScalarType.Float32,
-            "bf16" => ScalarType.BFloat16,
-            var other => throw new UserError($"--precision is '{other}', but must be fp32 or bf16", "leave it away for fp32"),
-        };
-        var texts = context.Get(prompts)!.Select(prompt => prompt == "-" ? Console.In.ReadToEnd() : prompt).ToArray();
-        using var model = TextModel.Load(context.Get(folder), cuda.is_available() ? CUDA : CPU, dtype);
+        var storage = WeightStorage.Of(context.Get(dtype)!);
+        bool isChat = chat.IsAsked(context);
+        if (!isChat && context.Get(prompts) is not { Length: > 0 })
+            throw new UserError("there is no text to go on with", "give one or more, or - for the standard input, or --chat");
+        var texts = (context.Get(prompts) ?? []).Select(prompt => prompt == "-" ? Console.In.ReadToEnd() : prompt).ToArray();
+        using var model = TextModel.Load(context.Get(folder), cuda.is_available() ? CUDA : CPU, storage);
+        if (isChat)
+            return chat.Run(context, model, texts, sampling, context.Get(json));
 
         var watch = Stopwatch.StartNew();
         var results = texts.Select(_ => new System.Text.StringBuilder()).ToArray();

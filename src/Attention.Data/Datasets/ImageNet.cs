@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using Attention.Torch;
 
 namespace Attention.Data;
@@ -23,8 +22,7 @@ public sealed class ImageNet : IImageDataset
     {
         _images = images;
         Words = WordsOf(root, images.ClassNames);
-        if (!train)
-            RealLabels = RealOf(root);
+        RealLabelsFile = train ? null : ImageFiles.FirstOf(root, "real.json");
     }
 
     public int Count => _images.Count;
@@ -35,11 +33,8 @@ public sealed class ImageNet : IImageDataset
     /// <summary>The words of each synset, such as "tench, Tinca tinca"; the synsets where no list of words lies in the folder.</summary>
     public IReadOnlyList<string> Words { get; }
 
-    /// <summary>
-    /// The labels of each validation image after it was looked at again (Beyer et al., arXiv:2006.07159; real.json); an image may
-    /// have several, or none. Null without that file.
-    /// </summary>
-    public IReadOnlyList<int[]>? RealLabels { get; }
+    /// <summary>The list of the validation images' labels after they were looked at again (Beyer et al., arXiv:2006.07159), real.json; null where it is not there.</summary>
+    public string? RealLabelsFile { get; }
 
     public IReadOnlyList<string> Unreadable => _images.Unreadable;
 
@@ -118,9 +113,9 @@ public sealed class ImageNet : IImageDataset
             : throw new UserError($"{list}: there is no class {number}", $"the classes are {first} to {order.Length - 1 + first}"))];
     }
 
-    // Lines such as "n01440764 tench, Tinca tinca".
-    private static string[]? SynsetsOf(string root) =>
-        ImageFiles.FirstOf(root, "LOC_synset_mapping.txt", "synsets.txt") is { } file
+    /// <summary>The synsets that a list in the folder names, in ordinal order; null where there is none.</summary>
+    public static string[]? SynsetsOf(string root) =>
+        ImageFiles.FirstOf(root, "LOC_synset_mapping.txt", "synsets.txt") is { } file // lines such as "n01440764 tench, Tinca tinca"
             ? [.. ImageFiles.Lines(file).Where(line => line.StartsWith('n')).Select(line => line.Split(' ')[0]).Order(StringComparer.Ordinal)]
             : null;
 
@@ -133,27 +128,5 @@ public sealed class ImageNet : IImageDataset
             if (line.IndexOfAny([' ', '\t']) is > 0 and var space)
                 words[line[..space]] = line[(space + 1)..].Trim();
         return [.. synsets.Select(synset => words.GetValueOrDefault(synset, synset))];
-    }
-
-    // A list by the number of the validation image; a file's name ends with its number from 1.
-    private int[][]? RealOf(string root)
-    {
-        if (ImageFiles.FirstOf(root, "real.json") is not { } file)
-            return null;
-        try
-        {
-            int[][] all = JsonSerializer.Deserialize<int[][]>(File.ReadAllText(file))!;
-            return [.. Enumerable.Range(0, Count).Select(index =>
-            {
-                string name = Path.GetFileNameWithoutExtension(NameOf(index));
-                return int.TryParse(name[(name.LastIndexOf('_') + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= 1 && number <= all.Length
-                    ? all[number - 1]
-                    : throw new UserError($"{file} has no labels for {NameOf(index)}", "ReaL labels go by the number at the end of the file's name, such as ILSVRC2012_val_00000001.JPEG");
-            })];
-        }
-        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
-        {
-            throw new UserError($"{file} cannot be read: {e.Message}", "get it from github.com/google-research/reassessed-imagenet", e);
-        }
     }
 }

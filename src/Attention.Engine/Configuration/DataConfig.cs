@@ -14,7 +14,12 @@ namespace Attention.Engine.Configuration;
 [Part<CocoConfig>("coco")]
 [Part<LabelMapsConfig>("label_maps")]
 [Part<TextConfig>("text")]
+[Part<JsonLinesConfig>("json_lines")]
+[Part<ChatConfig>("chat")]
+[Part<TokenShardsConfig>("token_shards")]
 [Part<AssociativeRecallConfig>("associative_recall")]
+[Part<InductionConfig>("induction")]
+[Part<CopyingConfig>("copying")]
 public abstract record DataConfig;
 
 /// <summary>Images, one label for each or more.</summary>

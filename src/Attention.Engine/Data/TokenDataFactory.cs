@@ -40,7 +40,10 @@ public static class TokenDataFactory
     public static TokenData Open(ExperimentConfig config, Action<string> say) => config.data switch
     {
         TextConfig text => OpenText(text, config.train, config.seed, say),
+        DocumentsConfig documents => DocumentData.Open(documents, config.train, config.seed, say),
         AssociativeRecallConfig recall => MakeRecall(recall, config.train, config.seed),
+        InductionConfig induction => MakeInduction(induction, config.train, config.seed),
+        CopyingConfig copying => MakeCopying(copying, config.train, config.seed),
         _ => throw new ArgumentException($"no tokens in {config.data.GetType().Name}"),
     };
 
@@ -92,17 +95,34 @@ public static class TokenDataFactory
         if (data.pairs.Length == 0 || data.pairs.Min() < 1 || 4 * most > data.context || most >= data.vocab_size / 2)
             throw new UserError($"data.pairs is [{string.Join(", ", data.pairs)}], but each must be at least 1, at most a quarter of data.context ({data.context}) and below half of data.vocab_size ({data.vocab_size})",
                 "choose fewer pairs, or a longer context and a larger vocabulary");
+        return Made(data, train, data.vocab_size, $"sequences with {string.Join(", ", data.pairs)} pairs", data.pairs.Length, (batch, steps, held) =>
+            new AssociativeRecall(data.vocab_size, data.pairs, data.context, batch, steps, Seed(seed, held), held));
+    }
+
+    private static TokenData MakeInduction(InductionConfig data, TrainConfig train, int seed) => data.context < 3
+        ? throw new UserError($"data.context is {data.context}, but an induction takes 3 tokens at least", "raise it")
+        : Made(data, train, data.vocab_size, "sequences with a mark that comes again", 1, (batch, steps, held) =>
+            new InductionHeads(data.vocab_size, data.context, batch, steps, Seed(seed, held), held));
+
+    private static TokenData MakeCopying(CopyingConfig data, TrainConfig train, int seed) => data.lengths.Length == 0 || data.lengths.Min() < 1 || 2 * data.lengths.Max() > data.context
+        ? throw new UserError($"data.lengths is [{string.Join(", ", data.lengths)}], but each must be at least 1 and at most half of data.context ({data.context})", "choose shorter ones, or a longer context")
+        : Made(data, train, data.vocab_size, $"sequences with {string.Join(", ", data.lengths)} tokens to copy", data.lengths.Length, (batch, steps, held) =>
+            new Copying(data.vocab_size, data.lengths, batch, steps, Seed(seed, held), held));
+
+    // Another seed for what is measured, so that no sequence is in both.
+    private static long Seed(int seed, bool held) => held ? ~(long)seed : seed;
+
+    private static TokenData Made(TokenDataConfig data, TrainConfig train, int vocabulary, string what, int kinds, Func<int, int, bool, ITokenSource> source)
+    {
         const int usual = 500;
         int batch = train.eval_batch_size ?? train.batch_size;
-        int measured = data.eval_steps ?? Math.Max(data.pairs.Length, (MadeForEvaluation + batch - 1) / batch);
-        int steps = data.steps_per_epoch ?? usual;
+        int measured = data.eval_steps ?? Math.Max(kinds, (MadeForEvaluation + batch - 1) / batch);
         return new TokenData
         {
-            Train = new AssociativeRecall(data.vocab_size, data.pairs, data.context, train.batch_size, steps, seed),
-            // Another seed, so that no sequence is in both.
-            Held = new AssociativeRecall(data.vocab_size, data.pairs, data.context, batch, measured, ~(long)seed, fixed_epoch: true),
-            VocabularySize = data.vocab_size,
-            Description = $"sequences with {string.Join(", ", data.pairs)} pairs made as they are needed, {measured * batch:N0} held out",
+            Train = source(train.batch_size, data.steps_per_epoch ?? usual, false),
+            Held = source(batch, measured, true),
+            VocabularySize = vocabulary,
+            Description = $"{what} made as they are needed, {measured * batch:N0} held out",
             IsRecall = true,
         };
     }

@@ -47,9 +47,9 @@ public sealed class ImageClassifier : IDisposable
     private readonly ExperimentConfig? run;
     private readonly TransformPipeline transforms;
 
-    private ImageClassifier(ImageModel model, ImageModelConfig config, IReadOnlyList<string> report, ClassifierOptions options)
+    private ImageClassifier(ImageModel model, NamedPart part, ImageModelConfig config, IReadOnlyList<string> report, ClassifierOptions options)
     {
-        (Model, Config, Report, this.options, run) = (model, config, report, options, ConfigOf(options.Model));
+        (Model, Part, Config, Report, this.options, run) = (model, part, config, report, options, ConfigOf(options.Model));
         ClassNames = TrainingClasses(run) is { } names && names.Count == model.num_classes ? names : null;
         model.eval();
         Device = cuda.is_available() ? CUDA : CPU;
@@ -58,6 +58,10 @@ public sealed class ImageClassifier : IDisposable
     }
 
     public ImageModel Model { get; }
+
+    /// <summary>What the model was built from.</summary>
+    public NamedPart Part { get; }
+
     public ImageModelConfig Config { get; }
     public Device Device { get; }
 
@@ -84,7 +88,7 @@ public sealed class ImageClassifier : IDisposable
             (model, report) = ModelBuilder.Build(part, init);
         }
         if (model is ImageModel image && ModelBuilder.Config(part) is ImageModelConfig config)
-            return new ImageClassifier(image, config, [.. report.Describe()], options);
+            return new ImageClassifier(image, part, config, [.. report.Describe()], options);
         model.Dispose();
         throw new UserError($"'{part.name}' is no image model", "choose one that ./attention models lists with an image size");
     }
@@ -227,6 +231,36 @@ public sealed class ImageClassifier : IDisposable
         var names = File.ReadAllLines(path).Select(line => line.Trim()).ToArray();
         return names.Length >= Model.num_classes ? names
             : throw new UserError($"'{path}' names {names.Length} classes, the model has {Model.num_classes}", "write one name a line, in the order of the labels");
+    }
+
+    /// <summary>Writes the model for other programs.</summary>
+    /// <param name="place">A file that ends in .safetensors, .pth, .pt or .bin, or a folder for timm (see <see cref="TimmFolder"/>).</param>
+    /// <param name="classNames">The names of the classes, which such a folder holds; null where they are not known.</param>
+    /// <exception cref="UserError">It cannot be written, or timm has no such model.</exception>
+    public void Export(string place, IReadOnlyList<string>? classNames = null)
+    {
+        try
+        {
+            if (Path.GetDirectoryName(Path.GetFullPath(place)) is { } above)
+                Directory.CreateDirectory(above);
+            var state = Model.state_dict();
+            switch (Path.GetExtension(place).ToLowerInvariant())
+            {
+                case ".safetensors":
+                    AtomicFile.Write(place, stream => SafeTensors.Write(stream, state, new Dictionary<string, string> { ["format"] = "pt" }));
+                    break;
+                case ".pth" or ".pt" or ".bin":
+                    PyTorchFile.Write(place, state);
+                    break;
+                default:
+                    TimmFolder.Write(place, Model, Part, classNames ?? ClassNames);
+                    break;
+            }
+        }
+        catch (Exception e) when (AtomicFile.IsDiskFailure(e))
+        {
+            throw new UserError($"the model cannot be written to {place}: {e.Message}", "choose another place, or make room on the disk", e);
+        }
     }
 
     public void Dispose() => Model.Dispose();

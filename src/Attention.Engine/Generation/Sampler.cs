@@ -43,7 +43,14 @@ public sealed record SamplingConfig
 /// </summary>
 public sealed class Sampler(SamplingConfig config)
 {
+    // Likeliest tokens among which a share or a least probability is looked for first.
+    private const int Few = 256;
+
+    // Memory that is taken for the first token.
     private (float Logit, int Token)[] candidates = [];
+    private double[] weights = [];
+    private int[] seen = [];
+    private int round;
 
     /// <summary>The next token of a sequence.</summary>
     /// <param name="logits">One for each token; changed by the penalty.</param>
@@ -59,12 +66,22 @@ public sealed class Sampler(SamplingConfig config)
         return Draw(kept, ref random);
     }
 
+    // Each token once, however often it was there.
     private void Penalise(Span<float> logits, IReadOnlyList<int> history)
     {
         if (config.repetition_penalty == 1)
             return;
-        foreach (int token in history.Distinct())
+        if (seen.Length != logits.Length)
+            (seen, round) = (new int[logits.Length], 0);
+        round++;
+        for (int i = 0; i < history.Count; i++)
+        {
+            int token = history[i];
+            if (seen[token] == round)
+                continue;
+            seen[token] = round;
             logits[token] = (float)(logits[token] > 0 ? logits[token] / config.repetition_penalty : logits[token] * config.repetition_penalty);
+        }
     }
 
     private static int Likeliest(ReadOnlySpan<float> logits)
@@ -76,46 +93,96 @@ public sealed class Sampler(SamplingConfig config)
         return best;
     }
 
-    // Those that may be drawn, the likeliest first; of two with the same logit, the lower number.
-    private Span<(float Logit, int Token)> Candidates(ReadOnlySpan<float> logits)
+    // Those that may be drawn.
+    private ReadOnlySpan<(float Logit, int Token)> Candidates(ReadOnlySpan<float> logits)
     {
         if (candidates.Length != logits.Length)
-            candidates = new (float, int)[logits.Length];
+            (candidates, weights) = (new (float, int)[logits.Length], new double[logits.Length]);
         for (int i = 0; i < logits.Length; i++)
             candidates[i] = (logits[i], i);
-        var kept = candidates.AsSpan();
         if (config.top_k is null && config.top_p is null && config.min_p is null)
-            return kept;
-        kept.Sort(static (a, b) => a.Logit != b.Logit ? b.Logit.CompareTo(a.Logit) : a.Token.CompareTo(b.Token));
-        if (config.top_k is { } count)
-            kept = kept[..Math.Min(count, kept.Length)];
-        if (config.top_p is { } share)
-            kept = kept[..Nucleus(kept, share)];
-        if (config.min_p is { } least)
-            kept = kept[..AtLeast(kept, least)];
-        return kept;
+            return candidates;
+        int limit = Math.Min(config.top_k ?? logits.Length, logits.Length);
+        double total = config.top_k is null && config.top_p is not null ? Total(candidates, logits[Likeliest(logits)]) : 0;
+        // Sorting them all takes longer than the model: mostly the few first tell.
+        for (int count = config.top_k is null ? Math.Min(limit, Few) : limit; ; count = (int)Math.Min(limit, 8L * count))
+        {
+            var sorted = candidates.AsSpan(0, count);
+            SortFirst(count);
+            if (config.top_k is not null && config.top_p is not null)
+                total = Total(sorted, sorted[0].Logit);
+            int kept = config.top_p is { } share ? Nucleus(sorted, share * total) : count + 1;
+            if (config.min_p is { } least)
+                kept = Math.Min(kept, AtLeast(sorted, least));
+            if (kept <= count || count == limit)
+                return sorted[..Math.Min(kept, count)];
+        }
     }
 
-    private int Nucleus(ReadOnlySpan<(float Logit, int Token)> sorted, double share)
+    // Brings the likeliest to the front in order, the likeliest first; of two with the same logit, the lower number.
+    private void SortFirst(int count)
     {
-        double total = 0, sum = 0;
-        foreach (var (logit, _) in sorted)
-            total += Weight(logit, sorted[0].Logit);
+        // The first ones are a heap whose root is the least likely of them.
+        if (count < candidates.Length)
+        {
+            for (int i = count / 2 - 1; i >= 0; i--)
+                Sink(i, count);
+            for (int i = count; i < candidates.Length; i++)
+                if (Precedes(candidates[i], candidates[0]))
+                {
+                    (candidates[i], candidates[0]) = (candidates[0], candidates[i]);
+                    Sink(0, count);
+                }
+        }
+        candidates.AsSpan(0, count).Sort(static (a, b) => Precedes(a, b) ? -1 : Precedes(b, a) ? 1 : 0);
+    }
+
+    private void Sink(int place, int count)
+    {
+        while (true)
+        {
+            int child = 2 * place + 1;
+            if (child >= count)
+                return;
+            if (child + 1 < count && Precedes(candidates[child], candidates[child + 1]))
+                child++;
+            if (!Precedes(candidates[place], candidates[child]))
+                return;
+            (candidates[place], candidates[child]) = (candidates[child], candidates[place]);
+            place = child;
+        }
+    }
+
+    private static bool Precedes((float Logit, int Token) a, (float Logit, int Token) b) => a.Logit != b.Logit ? a.Logit > b.Logit : a.Token < b.Token;
+
+    // How many have this weight together; one more than there are where they do not.
+    private int Nucleus(ReadOnlySpan<(float Logit, int Token)> sorted, double wanted)
+    {
+        double sum = 0;
         for (int i = 0; i < sorted.Length; i++)
         {
             sum += Weight(sorted[i].Logit, sorted[0].Logit);
-            if (sum >= share * total)
+            if (sum >= wanted)
                 return i + 1;
         }
-        return sorted.Length;
+        return sorted.Length + 1;
     }
 
+    // How many are likely enough, one at least; one more than there are where all are.
     private int AtLeast(ReadOnlySpan<(float Logit, int Token)> sorted, double least)
     {
-        int count = 1;
-        while (count < sorted.Length && Weight(sorted[count].Logit, sorted[0].Logit) >= least)
-            count++;
-        return count;
+        for (int count = 1; count < sorted.Length; count++)
+            if (Weight(sorted[count].Logit, sorted[0].Logit) < least)
+                return count;
+        return sorted.Length + 1;
+    }
+
+    private double Total(ReadOnlySpan<(float Logit, int Token)> all, float highest)
+    {
+        double total = 0;
+        foreach (var (logit, _) in all)
+            total += Weight(logit, highest);
+        return total;
     }
 
     private int Draw(ReadOnlySpan<(float Logit, int Token)> kept, ref SeededRandom random)
@@ -124,14 +191,14 @@ public sealed class Sampler(SamplingConfig config)
         foreach (var (logit, _) in kept)
             highest = Math.Max(highest, logit);
         double total = 0;
-        foreach (var (logit, _) in kept)
-            total += Weight(logit, highest);
+        for (int i = 0; i < kept.Length; i++)
+            total += weights[i] = Weight(kept[i].Logit, highest);
         double left = random.NextDouble() * total;
-        foreach (var (logit, token) in kept)
+        for (int i = 0; i < kept.Length; i++)
         {
-            left -= Weight(logit, highest);
+            left -= weights[i];
             if (left < 0)
-                return token;
+                return kept[i].Token;
         }
         return kept[^1].Token;
     }

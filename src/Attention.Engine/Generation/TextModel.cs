@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Attention.Data.Text;
 using Attention.Engine.Checkpoints;
 using Attention.Engine.Configuration;
@@ -12,12 +13,15 @@ namespace Attention.Engine.Generation;
 /// <summary>A language model and its tokenizer, from a local Hugging Face folder or from the folder of a run.</summary>
 public sealed class TextModel : IDisposable
 {
-    private TextModel(LanguageModel model, Tokenizer tokenizer) => (Model, Tokenizer) = (model, tokenizer);
+    private TextModel(LanguageModel model, Tokenizer tokenizer, IReadOnlySet<int> ends) => (Model, Tokenizer, Ends) = (model, tokenizer, ends);
 
     /// <summary>The model, in evaluation mode.</summary>
     public LanguageModel Model { get; }
 
     public Tokenizer Tokenizer { get; }
+
+    /// <summary>Tokens after which a text is over: the tokenizer's end of text, and those of <c>generation_config.json</c> and <c>config.json</c>.</summary>
+    public IReadOnlySet<int> Ends { get; }
 
     /// <summary>Loads a folder.</summary>
     /// <param name="folder">
@@ -25,19 +29,20 @@ public sealed class TextModel : IDisposable
     /// checkpoint is taken.
     /// </param>
     /// <param name="device">Where the model goes.</param>
-    /// <param name="dtype">What its weights are converted to.</param>
+    /// <param name="storage">What its weights are converted to; null for fp32.</param>
     /// <exception cref="UserError">Something is missing, broken or not known.</exception>
-    public static TextModel Load(string folder, Device device, ScalarType dtype = ScalarType.Float32)
+    public static TextModel Load(string folder, Device device, WeightStorage? storage = null)
     {
         bool isRun = File.Exists(Path.Combine(folder, "config.yaml"));
         var (tokenizer, model) = isRun ? OfRun(folder) : OfHuggingFace(folder);
         try
         {
-            model.to(dtype).to(device);
+            model.to(device);
+            (storage ?? WeightStorage.Of("fp32")).Apply(model);
             model.eval();
             if (tokenizer.VocabularySize > model.vocab_size)
                 throw new UserError($"the tokenizer of '{folder}' has {tokenizer.VocabularySize} tokens, the model {model.vocab_size}", "put the tokenizer that belongs to the model into the folder");
-            return new TextModel(model, tokenizer);
+            return new TextModel(model, tokenizer, EndsOf(folder, tokenizer));
         }
         catch
         {
@@ -83,18 +88,39 @@ public sealed class TextModel : IDisposable
     /// <param name="prompts">The texts.</param>
     /// <param name="sampling">How tokens are chosen, and where to stop.</param>
     /// <param name="cancellation">Ends it.</param>
-    public IEnumerable<(int Prompt, string Text)> Continue(IReadOnlyList<string> prompts, SamplingConfig sampling, CancellationToken cancellation = default)
+    public IEnumerable<(int Prompt, string Text)> Continue(IReadOnlyList<string> prompts, SamplingConfig sampling, CancellationToken cancellation = default) =>
+        Continue([.. prompts.Select(prompt => Tokenizer.Encode(prompt, SpecialTokenUse.Add))], sampling, cancellation);
+
+    /// <summary>Answers a dialogue; gives what became whole of the answer, as it comes.</summary>
+    /// <param name="template">How the model writes dialogues.</param>
+    /// <param name="messages">The dialogue; the last message is the one to answer.</param>
+    /// <param name="sampling">How tokens are chosen, and where to stop.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <exception cref="UserError">The template refuses the dialogue, or it is longer than the model's context.</exception>
+    public IEnumerable<string> Answer(ChatTemplate template, IReadOnlyList<ChatMessage> messages, SamplingConfig sampling, CancellationToken cancellation = default) =>
+        Continue([Tokenizer.Encode(template.Render(messages, ask: true), SpecialTokenUse.Parse)], sampling, cancellation).Select(each => each.Text);
+
+    private IEnumerable<(int Prompt, string Text)> Continue(IReadOnlyList<int>[] prompts, SamplingConfig sampling, CancellationToken cancellation)
     {
-        var ids = prompts.Select(prompt => (IReadOnlyList<int>)Tokenizer.Encode(prompt, SpecialTokenUse.Add)).ToArray();
         var texts = prompts.Select(_ => new StoppingText(Tokenizer.Stream(), sampling.stop)).ToArray();
-        var ends = Tokenizer.SpecialToken("eos_token") is { } end ? new HashSet<int> { end } : [];
-        var generator = new TokenGenerator(Model, sampling, ends, Tokenizer.VocabularySize);
-        foreach (var (prompt, token) in generator.Generate(ids, prompt => texts[prompt].IsOver, cancellation))
+        var generator = new TokenGenerator(Model, sampling, Ends, Tokenizer.VocabularySize);
+        foreach (var (prompt, token) in generator.Generate(prompts, prompt => texts[prompt].IsOver, cancellation))
             if (texts[prompt].Push(token) is { Length: > 0 } text)
                 yield return (prompt, text);
         for (int i = 0; i < texts.Length; i++)
             if (texts[i].Finish() is { Length: > 0 } text)
                 yield return (i, text);
+    }
+
+    private static HashSet<int> EndsOf(string folder, Tokenizer tokenizer)
+    {
+        HashSet<int> ends = tokenizer.SpecialToken("eos_token") is { } end ? [end] : [];
+        foreach (var file in new[] { "generation_config.json", "config.json" }.Select(name => Path.Combine(folder, name)).Where(File.Exists))
+            if (HuggingFaceConfig.Load(file).Values.TryGetProperty("eos_token_id", out var said))
+                foreach (var id in said.ValueKind == JsonValueKind.Array ? [.. said.EnumerateArray()] : new[] { said })
+                    if (id.ValueKind == JsonValueKind.Number && id.TryGetInt32(out int number))
+                        ends.Add(number);
+        return ends;
     }
 
     public void Dispose() => Model.Dispose();

@@ -1,7 +1,4 @@
 using Attention.Models.Language;
-using Attention.Modules;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace Attention.Engine.Generation;
 
@@ -48,17 +45,16 @@ public sealed class TokenGenerator(LanguageModel model, SamplingConfig config, I
         var sampler = new Sampler(config);
         var histories = rows.Select(row => prompts[row].ToList()).ToArray();
         var over = new bool[rows.Length];
-        using var cache = model.CreateCache(rows.Length, room);
-        var next = histories.SelectMany(history => history).Select(token => (long)token).ToArray();
-        for (int at = length; at < room && !over.All(each => each); at++)
+        using var session = model.StartDecoding(rows.Length, room);
+        session.Feed(histories.SelectMany(history => history).Select(token => (long)token).ToArray());
+        var next = new long[rows.Length];
+        for (int at = length; ; at++)
         {
             cancellation.ThrowIfCancellationRequested();
-            var logits = Logits(next, rows.Length, cache);
-            int vocabulary = logits.Length / rows.Length;
-            next = new long[rows.Length];
             for (int i = 0; i < rows.Length; i++)
             {
-                int token = sampler.Next(logits.AsSpan(i * vocabulary, Math.Min(tokens ?? vocabulary, vocabulary)), histories[i], rows[i]);
+                var logits = session.Logits(i);
+                int token = sampler.Next(logits[..Math.Min(tokens ?? logits.Length, logits.Length)], histories[i], rows[i]);
                 next[i] = token;
                 if (over[i])
                     continue;
@@ -66,14 +62,9 @@ public sealed class TokenGenerator(LanguageModel model, SamplingConfig config, I
                 yield return new GeneratedToken(rows[i], token);
                 over[i] = ends?.Contains(token) == true || finished?.Invoke(rows[i]) == true;
             }
+            if (at + 1 == room || over.All(each => each))
+                yield break;
+            session.Feed(next);
         }
-    }
-
-    private float[] Logits(long[] next, int rows, DecodingCache cache)
-    {
-        using var scope = NewDisposeScope();
-        using var mode = inference_mode();
-        var input = tensor(next, [rows, next.Length / rows]).to(model.parameters().First().device);
-        return model.forward(input, cache).to(ScalarType.Float32).cpu().data<float>().ToArray();
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Attention.Engine.Checkpoints;
 using Attention.Engine.Configuration;
 using Attention.Engine.Diagnostics;
@@ -32,9 +33,30 @@ public static class Experiment
         return Run(config.Value, () => RunFolder.Create(config.Value.output, config.Value.name, shown.ToYaml()), [], reporter, hooks, cancellation);
     }
 
-    /// <summary>Finds what is wrong with a config that can be found without its data.</summary>
-    /// <exception cref="UserError">There is no such model, it has no such field, or it is none for the task.</exception>
-    public static void Check(ExperimentConfig config) => TaskSetup.ModelConfig(config);
+    /// <summary>Finds what is wrong with a config that can be found without its data: the model, transforms, sizes, names of parameters.</summary>
+    /// <exception cref="UserError">The first mistake.</exception>
+    public static void Check(ExperimentConfig config)
+    {
+        TaskSetup.Check(config);
+        var before = get_default_device();
+        set_default_device(META);
+        try
+        {
+            using var scope = NewDisposeScope();
+            using var model = ModelBuilder.Build(config.model);
+            if (config.lora is { } lora)
+                _ = new LoraAdapters(model, lora);
+            if (config.freeze.Length > 0)
+                Freezing.Freeze(model, config.freeze);
+            if (config.train.checkpoint_activations)
+                CheckpointBlocks(model);
+            ParameterGroups.Of(model, config.optimizer.lr, config.optimizer.weight_decay, config.optimizer.no_decay, config.optimizer.layer_decay);
+        }
+        finally
+        {
+            set_default_device(before);
+        }
+    }
 
     /// <summary>
     /// Goes on with a run from its newest whole checkpoint; a run that was killed before its first one begins again in its folder.
@@ -53,6 +75,8 @@ public static class Experiment
         ExperimentConfig config, Func<RunFolder> open, IReadOnlyList<string> checkpoints, IRunReporter reporter, IReadOnlyList<TrainingHook> hooks, CancellationToken cancellation)
     {
         var device = ChooseDevice(config.device);
+        if (config.train.precision == Precision.Fp16 && device.type != DeviceType.CUDA)
+            throw new UserError($"train.precision is fp16, which needs a CUDA device, and this is {device}", "choose bf16 or fp32");
         var setup = TaskSetup.Open(config, reporter, cancellation);
 
         manual_seed(config.seed);
@@ -91,7 +115,7 @@ public static class Experiment
         GoOn(checkpoints, trainer, reporter);
 
         long trained = optimizer.Parameters.Sum(p => p.numel());
-        reporter.Say($"{config.model.name}: {parameters / 1e6:F2} M parameters on {device}{(trained == parameters ? "" : $", {trained / 1e6:F2} M of them trained")}; {setup.Data}");
+        reporter.Say($"{config.model.name}: {Many(parameters)} parameters on {device}{(trained == parameters ? "" : $", {Many(trained)} of them trained")}; {setup.Data}");
         reporter.Say(trainer.State.Step == 0 ? $"run folder {run.Location}" : $"going on with {run.Location} after epoch {trainer.State.Epoch}, step {trainer.State.Step}");
         try
         {
@@ -104,6 +128,8 @@ public static class Experiment
         }
         return new ExperimentResult(run, RunSummary.Read(run.SummaryFile)!);
     }
+
+    private static string Many(long parameters) => parameters < 10_000 ? parameters.ToString(CultureInfo.InvariantCulture) : string.Create(CultureInfo.InvariantCulture, $"{parameters / 1e6:F2} M");
 
     private static nn.Module Initialised(NamedPart part, InitConfig init, TaskSetup setup, IRunReporter reporter)
     {

@@ -69,6 +69,7 @@ public sealed class ImageClassification(
     public override IReadOnlySet<string> NoWeightDecay => model.no_weight_decay;
     public override int BatchesPerEpoch => train.StepsPerEpoch;
     public override string PrimaryMetric => "top1";
+    public override int Broken => train.BrokenCount + held.BrokenCount;
     public override EvaluationDetails? Details => predictions?.Details();
 
     public override IEnumerable<IBatch> Batches(int epoch, int first) =>

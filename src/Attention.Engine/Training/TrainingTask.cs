@@ -48,6 +48,9 @@ public abstract class TrainingTask : IDisposable
     /// <returns>Metrics by name, <see cref="PrimaryMetric"/> among them.</returns>
     public abstract IReadOnlyDictionary<string, double> Evaluate(Action<int, int>? progress, CancellationToken cancellation);
 
+    /// <summary>Samples that could not be read so far, and were replaced or left out.</summary>
+    public virtual int Broken => 0;
+
     /// <summary>What the last measurement found beside its metrics, for the report; null where there is nothing.</summary>
     public virtual EvaluationDetails? Details => null;
 

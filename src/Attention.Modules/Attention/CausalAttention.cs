@@ -88,4 +88,8 @@ public abstract class CausalAttention(string name, CausalSite site) : Block(name
 
     /// <summary>An empty memory of the tokens seen, for decoding.</summary>
     public abstract ILayerCache CreateCache(long batch, long capacity, ScalarType dtype, Device device);
+
+    /// <summary>Writes what it does for one token of each sequence, added to <paramref name="to"/> where that is given.</summary>
+    /// <exception cref="NotDecodableException">There are no steps for it; the default.</exception>
+    public virtual Slot Write(DecodeProgram program, Slot x, Slot? to) => throw new NotDecodableException($"{GetName()} is not written in decoding steps");
 }

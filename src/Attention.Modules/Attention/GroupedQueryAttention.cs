@@ -130,6 +130,35 @@ public class GroupedQueryAttention : CausalAttention
     /// <summary>The heads' results (B, T, heads, d) before their projection, from the input and the queries (B, T, heads, d) as projected.</summary>
     protected virtual Tensor Weigh(Tensor heads, Tensor x, Tensor queries) => heads;
 
+    public override Slot Write(DecodeProgram program, Slot x, Slot? to)
+    {
+        // What derives from this computes something else.
+        if (GetType() != typeof(GroupedQueryAttention))
+            return base.Write(program, x, to);
+        var (q, k, v) = WriteProjections(program, x);
+        if (q_norm is not null)
+        {
+            bool each = config.qk_norm == "head";
+            (q, k) = (q_norm.Write(program, q, each ? heads : 1), k_norm!.Write(program, k, each ? groups : 1));
+        }
+        if (Site.Rotary is { } rotary)
+        {
+            program.Rotate(q, heads, rotary);
+            program.Rotate(k, groups, rotary);
+        }
+        var attended = program.Attend(q, k, v, heads, program.CacheOf(Site.Index), config.scale ?? 1 / Math.Sqrt(head_dim), config.softcap);
+        return program.Linear(attended, o_proj, to);
+    }
+
+    private (Slot q, Slot k, Slot v) WriteProjections(DecodeProgram program, Slot x)
+    {
+        if (qkv_proj is null)
+            return (program.Linear(x, q_proj!), program.Linear(x, k_proj!), program.Linear(x, v_proj!));
+        long width = heads * head_dim, shared = groups * head_dim;
+        var all = program.Linear(x, qkv_proj);
+        return (all.Part(0, width), all.Part(width, shared), all.Part(width + shared, shared));
+    }
+
     // Queries (B, T, heads, d), keys and values (B, T, groups, d).
     private (Tensor q, Tensor k, Tensor v) Project(Tensor x)
     {

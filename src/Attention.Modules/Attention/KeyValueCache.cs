@@ -116,6 +116,15 @@ public sealed class KeyValueCache : ILayerCache
         buffer.index_copy_(2, tensor(slots, device: buffer.device), added.narrow(2, tokens - kept, kept));
     }
 
+    /// <summary>The memory of the keys (B, heads, room, d); the token at position p is at p modulo room.</summary>
+    internal Tensor Keys => keys;
+
+    /// <summary>That of the values.</summary>
+    internal Tensor Values => values;
+
+    /// <summary>Counts a token that was written into the memory.</summary>
+    internal void Advance() => length++;
+
     public void Clear() => length = 0;
 
     public void Dispose()

@@ -65,25 +65,31 @@ public sealed class RotaryEmbedding : IDisposable
         return scope.MoveToOuter(whole ? turned : cat([turned, x.narrow(3, rotary, x.shape[3] - rotary)], -1));
     }
 
+    /// <summary>Cosines and sines (positions, rotary_dim / 2) of the angles, in fp32, for the caller to keep.</summary>
+    public (Tensor Cosines, Tensor Sines) Tables(long positions)
+    {
+        int half = frequencies.Length;
+        var (cos, sin) = (new float[positions * half], new float[positions * half]);
+        for (long row = 0; row < positions; row++)
+            for (int i = 0; i < half; i++)
+            {
+                var (s, c) = Math.SinCos(row * frequencies[i]);
+                cos[row * half + i] = (float)c;
+                sin[row * half + i] = (float)s;
+            }
+        return (tensor(cos, [positions, half]), tensor(sin, [positions, half]));
+    }
+
     private void Reserve(long positions, Tensor like)
     {
         if (cosines.shape[0] >= positions && cosines.dtype == like.dtype && cosines.device == like.device)
             return;
         long rows = Math.Max(positions, 2 * cosines.shape[0]);
-        int half = frequencies.Length;
-        var (cos, sin) = (new float[rows * 2 * half], new float[rows * 2 * half]);
-        for (long row = 0; row < rows; row++)
-            for (int i = 0; i < half; i++)
-            {
-                var (s, c) = Math.SinCos(row * frequencies[i]);
-                long at = row * 2 * half + i;
-                cos[at] = cos[at + half] = (float)c;
-                sin[at] = sin[at + half] = (float)s;
-            }
         Dispose();
         using var scope = NewDisposeScope();
-        cosines = tensor(cos, [rows, 2 * half]).to(like.dtype, like.device).DetachFromDisposeScope();
-        sines = tensor(sin, [rows, 2 * half]).to(like.dtype, like.device).DetachFromDisposeScope();
+        var (cos, sin) = Tables(rows);
+        cosines = cat([cos, cos], 1).to(like.dtype, like.device).DetachFromDisposeScope();
+        sines = cat([sin, sin], 1).to(like.dtype, like.device).DetachFromDisposeScope();
     }
 
     public void Dispose()

@@ -25,6 +25,9 @@ public sealed class RmsNorm : Block
         RegisterComponents();
     }
 
+    /// <summary>Writes itself, of each of <paramref name="groups"/> groups of channels.</summary>
+    public Slot Write(DecodeProgram program, Slot x, long groups = 1) => program.RmsNorm(x, weight, eps, unit_offset ? 1 : 0, groups);
+
     protected override Tensor Forward(Tensor x)
     {
         var wide = x.dtype == ScalarType.Float64 ? x : x.to(ScalarType.Float32);

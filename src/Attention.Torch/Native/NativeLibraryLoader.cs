@@ -58,7 +58,9 @@ internal static partial class NativeLibraryLoader
             yield return chosen;
         const string file = "libattention_torch.so";
         yield return System.IO.Path.Combine(AppContext.BaseDirectory, file);
-        yield return System.IO.Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native", file);
+        // Where the packages of a program keep their native parts.
+        foreach (var folder in (AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "").Split(System.IO.Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries))
+            yield return System.IO.Path.Combine(folder, file);
         // A program that runs from a build folder of this repository.
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
             yield return System.IO.Path.Combine(folder.FullName, "artifacts", "native", file);

@@ -101,6 +101,25 @@ public class CommandLineTests
         Assert.Equal($"error: {misspelt}:3: unknown key 'num_clases' in 'model' (vit_tiny_patch16_224)\nhint: did you mean 'num_classes'?\n",
             Run("config", "check", misspelt).error.ReplaceLineEndings("\n"));
 
+        // What binds, but does not fit together, is found without data.
+        foreach (var (setting, problem) in new[]
+        {
+            ("data.transforms.train=random_crp(4)", "column 1: there is no transform 'random_crp'"),
+            ("model.img_size=32", "data.image_size is 224, model.img_size is 32"),
+            ("freeze=[blocs.*]", "freeze: nothing in the model is called 'blocs.*'"),
+            ("lora={targets: [x]}", "lora.targets: no linear layer is called x"),
+            ("optimizer.no_decay=[x]", "optimizer.no_decay: nothing in the model is called 'x'"),
+            ("loss.class_weights=[1]", "loss.class_weights has 1 weights, the model 1000 classes"),
+            ("distillation={teacher: {name: resnet18, num_classes: 2}, checkpoint: x}", "the student has 1000 classes, the teacher 2"),
+            ("model.num_heads=5", "192"),
+        })
+        {
+            var (failed, _, said) = Run("config", "check", good, "--set", setting);
+            Assert.Equal(2, failed);
+            Assert.StartsWith($"error: {good}: ", said);
+            Assert.Contains(problem, said);
+        }
+
         var problems = JsonDocument.Parse(Run("config", "check", bad, "--json").output).RootElement;
         Assert.Equal(2, problems.GetArrayLength());
         Assert.Equal("did you mean 'seed'?", problems[0].GetProperty("advice").GetString());

@@ -13,15 +13,7 @@ namespace Attention.Tests.Configuration;
 /// <summary>Every recipe of the repository.</summary>
 public class RecipeTests
 {
-    private static readonly string configs = Path.Combine(Repository(), "configs");
-
-    private static string Repository()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "Attention.sln")))
-            folder = folder.Parent ?? throw new InvalidOperationException("the tests are not within the repository");
-        return folder.FullName;
-    }
+    private static readonly string configs = Repository.File("configs");
 
     public static TheoryData<string> Recipes => new(Directory.EnumerateFiles(configs, "*.yaml", SearchOption.AllDirectories)
         .Where(file => Path.GetFileName(file) != "base.yaml").Select(file => Path.GetRelativePath(configs, file)).Order());

@@ -143,7 +143,7 @@ public sealed class DatasetTests : IDisposable
         Text("real.json", "[[1, 0], []]");
         var images = ImageNet.Open(_folder.Path, train: false);
         Assert.Equal([1, 0], new[] { images.LabelOf(0), images.LabelOf(1) });
-        Assert.Equal([[1, 0], []], images.RealLabels!);
+        Assert.Equal(_folder.File("real.json"), images.RealLabelsFile);
         Assert.Equal(8, Loaded(images, 0).Width);
     }
 

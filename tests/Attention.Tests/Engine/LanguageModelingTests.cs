@@ -175,7 +175,7 @@ public sealed class LanguageModelingTests : IDisposable
     {
         var images = Assert.Throws<ConfigError>(() => ConfigLoader.Parse<ExperimentConfig>("{model: gpt2, task: language_modeling, data: {name: shapes, path: x}}"));
         Assert.Contains("'data.name' is shapes, which is not for task language_modeling", images.Message);
-        Assert.Contains("text, associative_recall", images.Advice);
+        Assert.Contains("text, json_lines, chat, token_shards, associative_recall", images.Advice);
         var model = Assert.Throws<UserError>(() => Experiment.Check(ConfigLoader.Parse<ExperimentConfig>("{model: gpt2, data: {name: shapes, path: x}}").Value));
         Assert.Equal("model 'gpt2' takes no images", model.Message);
     }

@@ -9,10 +9,7 @@ public class ZooPageTests
     [Fact]
     public void The_page_lists_every_attention_with_what_it_works_on()
     {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "Attention.sln")))
-            folder = folder.Parent!;
-        var rows = File.ReadAllLines(Path.Combine(folder.FullName, "docs/models/README.md"))
+        var rows = File.ReadAllLines(Repository.File("docs/models/README.md"))
             .Where(line => line.StartsWith("| `", StringComparison.Ordinal)).Select(line => line.Split('|', StringSplitOptions.TrimEntries))
             .Select(cells => (cells[1].Trim('`'), cells[2])).Order();
         static string Works(AttentionConfig config) =>

@@ -87,6 +87,8 @@ public sealed class RunRecorder(RunFolder run, ExperimentConfig config, long par
         var metrics = new Dictionary<string, double> { ["lr"] = trainer.LearningRate };
         foreach (var (name, value) in result.Train)
             metrics[MetricFormat.IsRate(name) ? name : $"train/{name}"] = value;
+        if (trainer.Task.Broken is > 0 and var broken)
+            metrics["broken"] = broken;
         foreach (var (name, value) in result.Evaluation)
             metrics[$"val/{name}"] = value;
         return new MetricRow(result.Epoch + 1, trainer.State.Step, trainer.Seconds, metrics);

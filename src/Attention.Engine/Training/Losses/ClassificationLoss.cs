@@ -32,12 +32,15 @@ public abstract class ClassificationLoss : IDisposable
         };
     }
 
+    internal static UserError WrongWeights(LossConfig config, int classes) =>
+        new($"loss.class_weights has {config.class_weights.Length} weights, the model {classes} classes", "give one weight for each class");
+
     private static float[]? Weights(LossConfig config, int classes, IReadOnlyList<int> imagesPerClass)
     {
         if (config.class_weights.Length == 0 && !config.balance_classes)
             return null;
         if (config.class_weights.Length > 0 && config.class_weights.Length != classes)
-            throw new UserError($"loss.class_weights has {config.class_weights.Length} weights, the model {classes} classes", "give one weight for each class");
+            throw WrongWeights(config, classes);
         var weights = Enumerable.Range(0, classes).Select(i => config.class_weights.Length > 0 ? config.class_weights[i] : 1);
         double images = imagesPerClass.Sum(), present = imagesPerClass.Count(count => count > 0);
         if (config.balance_classes)

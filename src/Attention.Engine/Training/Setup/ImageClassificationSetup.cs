@@ -24,9 +24,27 @@ internal sealed class ImageClassificationSetup : TaskSetup
     public ImageClassificationSetup(ExperimentConfig config, IRunReporter reporter, CancellationToken cancellation)
     {
         (this.config, this.reporter) = (config, reporter);
-        (data, model) = ((ImageDataConfig)config.data, ModelConfigOf(config));
+        (data, model) = ((ImageDataConfig)config.data, CheckParts(config));
         (train, held, normalize) = Load(cancellation);
-        CheckClasses();
+        if (train.Dataset.ClassNames.Count is var classes && classes > model.num_classes)
+            throw new UserError($"the data has {classes} classes, the model {model.num_classes}", $"set model.num_classes to {classes}");
+    }
+
+    /// <summary>Finds what does not fit together before any image is read.</summary>
+    /// <exception cref="UserError">The first mistake.</exception>
+    public static ImageModelConfig CheckParts(ExperimentConfig config)
+    {
+        var (model, data) = (ModelConfigOf(config), (ImageDataConfig)config.data);
+        if (data.image_size != model.img_size)
+            throw new UserError($"data.image_size is {data.image_size}, model.img_size is {model.img_size}", "set both to the same size");
+        foreach (var line in new[] { data.transforms.train, data.transforms.eval })
+            if (line is not null)
+                TransformPipeline.Parse(line);
+        if (config.loss.class_weights.Length > 0 && config.loss.class_weights.Length != model.num_classes)
+            throw ClassificationLoss.WrongWeights(config.loss, model.num_classes);
+        if (config.distillation is { } distillation)
+            CheckTeacher(distillation, model);
+        return model;
     }
 
     public static ImageModelConfig ModelConfigOf(ExperimentConfig config) => ModelBuilder.Config(config.model) as ImageModelConfig
@@ -105,15 +123,19 @@ internal sealed class ImageClassificationSetup : TaskSetup
     {
         if (config.distillation is not { } distillation)
             return null;
-        var teacher = ModelBuilder.Config(distillation.teacher) as ImageModelConfig
-            ?? throw new UserError($"the teacher '{distillation.teacher.name}' takes no images", "choose an image model");
-        if (model.num_classes != teacher.num_classes)
-            throw new UserError($"the student has {model.num_classes} classes, the teacher {teacher.num_classes}", $"set distillation.teacher.num_classes to {model.num_classes}");
         var module = (ImageModel)ModelBuilder.Build(distillation.teacher);
         foreach (var line in WeightLoader.Load(module, distillation.checkpoint, strict: true, part: null).Describe())
             reporter.Say($"teacher: {line}");
         module.to(device);
         return new Distillation(module, distillation);
+    }
+
+    private static void CheckTeacher(DistillationConfig distillation, ImageModelConfig student)
+    {
+        var teacher = ModelBuilder.Config(distillation.teacher) as ImageModelConfig
+            ?? throw new UserError($"the teacher '{distillation.teacher.name}' takes no images", "choose an image model");
+        if (student.num_classes != teacher.num_classes)
+            throw new UserError($"the student has {student.num_classes} classes, the teacher {teacher.num_classes}", $"set distillation.teacher.num_classes to {student.num_classes}");
     }
 
     private static int[] ImagesPerClass(IImageDataset images)
@@ -122,14 +144,5 @@ internal sealed class ImageClassificationSetup : TaskSetup
         for (int i = 0; i < images.Count; i++)
             counts[images.LabelOf(i)]++;
         return counts;
-    }
-
-    private void CheckClasses()
-    {
-        int classes = train.Dataset.ClassNames.Count;
-        if (classes > model.num_classes)
-            throw new UserError($"the data has {classes} classes, the model {model.num_classes}", $"set model.num_classes to {classes}");
-        if (data.image_size != model.img_size)
-            throw new UserError($"data.image_size is {data.image_size}, model.img_size is {model.img_size}", "set both to the same size");
     }
 }

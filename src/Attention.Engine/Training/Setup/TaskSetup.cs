@@ -27,6 +27,16 @@ internal abstract class TaskSetup
         _ => throw new ArgumentException($"no setup for {config.task}"),
     };
 
+    /// <summary>Finds what of the config does not fit together, without its data.</summary>
+    /// <exception cref="UserError">The first mistake.</exception>
+    public static void Check(ExperimentConfig config)
+    {
+        if (config.task == TaskKind.ImageClassification)
+            ImageClassificationSetup.CheckParts(config);
+        else
+            ModelConfig(config);
+    }
+
     /// <summary>What there is to learn from, for people: <c>50000 images to train on, 10000 held out</c>.</summary>
     public abstract string Data { get; }
 

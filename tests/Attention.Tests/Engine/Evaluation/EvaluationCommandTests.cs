@@ -55,6 +55,82 @@ public sealed class EvaluationCommandTests : IDisposable
         Assert.Contains("8 images, resize(35, bicubic)|center_crop(32)", Run("eval", pictures.Images, "--crop-pct", "0.9").Output);
     }
 
+    /// <summary>ImageNet's validation images lie in one folder, with a list of labels and ReaL labels beside it.</summary>
+    [Fact]
+    public void Eval_reads_a_flat_validation_folder_and_its_real_labels()
+    {
+        var files = Directory.GetFiles(pictures.Images, "*.png", SearchOption.AllDirectories).Order(StringComparer.Ordinal).ToArray();
+        Directory.CreateDirectory(pictures.Place("imagenet/val"));
+        for (int i = 0; i < files.Length; i++)
+            File.Copy(files[i], pictures.Place($"imagenet/val/ILSVRC2012_val_{i + 1:D8}.JPEG"));
+        File.WriteAllText(pictures.Place("imagenet/LOC_synset_mapping.txt"), "n01 dark\nn02 light\n");
+        File.WriteAllLines(pictures.Place("imagenet/LOC_val_solution.csv"), files.Select((_, i) => $"ILSVRC2012_val_{i + 1:D8},{(i < 4 ? "n01" : "n02")} 1 2 3 4").Prepend("ImageId,PredictionString"));
+
+        JsonElement Metrics(params string[] arguments)
+        {
+            var (code, output, error) = Run("eval", [.. arguments, "--json"]);
+            Assert.True(code == 0, error);
+            return JsonDocument.Parse(output).RootElement;
+        }
+        double expected = Metrics(pictures.Images).GetProperty("top1").GetDouble();
+        Assert.Equal(expected, Metrics(pictures.Place("imagenet/val")).GetProperty("top1").GetDouble());
+        Assert.False(Metrics(pictures.Place("imagenet")).TryGetProperty("real", out _));
+        // Every guess is right, but for the images that are left out.
+        File.WriteAllText(pictures.Place("imagenet/real.json"), "[[0, 1], [0, 1], [0, 1], [], [1, 0], [1, 0], [], []]");
+        Assert.Equal(1, Metrics(pictures.Place("imagenet")).GetProperty("real").GetDouble());
+        File.WriteAllText(pictures.Place("other.json"), "[[], [], [], [], [], [], [], []]");
+        Assert.False(Metrics(pictures.Place("imagenet/val"), "--real", pictures.Place("other.json")).TryGetProperty("real", out _));
+    }
+
+    [Fact]
+    public void Eval_reads_the_held_out_part_of_a_data_set_and_lists()
+    {
+        Directory.CreateDirectory(pictures.Place("set"));
+        Directory.Move(pictures.Images, pictures.Place("set/val"));
+        Assert.Contains("8 images", Run("eval", pictures.Place("set")).Output);
+        File.WriteAllText(pictures.Place("list.csv"), "path,label\nset/val/dark/0.png,dark\nset/val/light/1.png,light\n");
+        Assert.Contains("2 images", Run("eval", pictures.Place("list.csv")).Output);
+        var (code, _, error) = Run("eval", pictures.Place("nowhere"));
+        Assert.Equal(2, code);
+        Assert.Contains("nowhere does not exist", error);
+    }
+
+    [Fact]
+    public void A_folder_for_timm_says_what_differs_from_its_own_model()
+    {
+        Assert.Equal(0, Run("export", pictures.Place("timm")).Code);
+        var config = JsonDocument.Parse(File.ReadAllText(pictures.Place("timm/config.json"))).RootElement;
+        Assert.Equal("vit_tiny_patch16_224", config.GetProperty("architecture").GetString());
+        Assert.Equal(2, config.GetProperty("num_classes").GetInt32());
+        Assert.Equal("""{"patch_size":8,"embed_dim":24,"depth":2,"num_heads":2}""", JsonSerializer.Serialize(config.GetProperty("model_args")));
+        Assert.Equal("[3,32,32]", JsonSerializer.Serialize(config.GetProperty("pretrained_cfg").GetProperty("input_size")));
+        using var weights = SafeTensors.Open(pictures.Place("timm/model.safetensors"));
+        Assert.Equal([24, 3, 8, 8], weights.Entry("patch_embed.proj.weight").Shape);
+
+        var (code, _, error) = Run("export", pictures.Place("other"), "--set", "attention=self");
+        Assert.Equal(2, code);
+        Assert.Contains("which timm cannot build", error);
+    }
+
+    [SkippableFact]
+    public void PyTorch_reads_what_is_exported()
+    {
+        Assert.Equal(0, Run("export", pictures.Place("out/model.pth")).Code);
+        Assert.Equal(0, Run("export", pictures.Place("out/model.safetensors")).Code);
+        CheckpointFiles.RunPython("-c", """
+            import json, struct, sys, numpy, torch
+            ours, given = torch.load(sys.argv[1]), torch.load(sys.argv[3])
+            assert list(ours) == list(given) and all(torch.equal(ours[name], given[name]) for name in given)
+            data = open(sys.argv[2], "rb").read()
+            size = struct.unpack("<Q", data[:8])[0]
+            header = json.loads(data[8:8 + size])
+            for name, tensor in given.items():
+                begin, end = header[name]["data_offsets"]
+                values = numpy.frombuffer(data[8 + size + begin:8 + size + end], numpy.float32).reshape(header[name]["shape"])
+                assert (values == tensor.numpy()).all(), name
+            """, pictures.Place("out/model.pth"), pictures.Place("out/model.safetensors"), pictures.Weights);
+    }
+
     [Fact]
     public void A_flip_averages_with_the_mirror_image()
     {

@@ -49,6 +49,53 @@ public class SamplerTests
         Close(Softmax(2, 1, 4), Frequencies(new SamplingConfig { temperature = 2, top_k = 3, min_p = 0.7 }));
     }
 
+    // What is left of a large vocabulary is what sorting all of it leaves.
+    [Theory]
+    [InlineData(300, null, null)]
+    [InlineData(null, 0.3, null)]
+    [InlineData(null, 0.97, null)]
+    [InlineData(null, 1.0, null)]
+    [InlineData(null, null, 0.02)]
+    [InlineData(null, null, 0.0)]
+    [InlineData(700, 0.8, 0.01)]
+    [InlineData(null, 0.9, 0.3)]
+    public void A_large_vocabulary_is_cut_like_a_small_one(int? top_k, double? top_p, double? min_p)
+    {
+        var random = new Random(1);
+        // Many are equal.
+        var many = Enumerable.Range(0, 5000).Select(_ => MathF.Round((float)(random.NextDouble() * 8), 2)).ToArray();
+        var sorted = many.Select((logit, token) => (logit, token)).OrderByDescending(pair => pair.logit).ThenBy(pair => pair.token).Take(top_k ?? many.Length).ToArray();
+        var weights = sorted.Select(pair => Math.Exp(pair.logit - sorted[0].logit)).ToArray();
+        double sum = 0;
+        int nucleus = top_p is { } share ? weights.TakeWhile(weight => (sum += weight) < share * weights.Sum()).Count() + 1 : weights.Length;
+        int likely = min_p is { } least ? weights.Count(weight => weight >= least) : weights.Length;
+        var kept = sorted.Take(Math.Min(nucleus, likely)).Select(pair => pair.token).ToHashSet();
+        var config = new SamplingConfig { top_k = top_k, top_p = top_p, min_p = min_p };
+        var chosen = Enumerable.Range(0, 300).Select(i => new Sampler(config with { seed = i }).Next((float[])many.Clone(), [])).ToArray();
+        Assert.All(chosen, token => Assert.Contains(token, kept));
+        // Each of the last half of those that are kept has its share of the draws.
+        double half = weights.Take(kept.Count).Skip(kept.Count / 2).Sum() / weights.Take(kept.Count).Sum();
+        var late = sorted.Take(kept.Count).Skip(kept.Count / 2).Select(pair => pair.token).ToHashSet();
+        Assert.Equal(half, chosen.Count(late.Contains) / 300.0, 0.1);
+    }
+
+    [Fact]
+    public void Choosing_takes_no_memory_after_the_first_token()
+    {
+        var random = new Random(2);
+        var many = Enumerable.Range(0, 3000).Select(_ => (float)random.NextDouble() * 5).ToArray();
+        var history = new List<int> { 1, 2, 3, 2 };
+        foreach (var config in new[] { new SamplingConfig(), new() { top_k = 40 }, new() { top_p = 0.9, repetition_penalty = 1.2 }, new() { min_p = 0.1 }, new() { temperature = 0 } })
+        {
+            var sampler = new Sampler(config);
+            sampler.Next(many, history);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 20; i++)
+                sampler.Next(many, history);
+            Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
+    }
+
     [Fact]
     public void What_was_there_is_penalised()
     {
