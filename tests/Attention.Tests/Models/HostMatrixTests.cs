@@ -192,7 +192,7 @@ public class HostMatrixTests
         Assert.Contains(model.modules(), module => module.GetType() == attention);
         using var optimizer = optim.AdamW(model.parameters(), lr: 1e-2);
         double first = 0, last = 0;
-        for (int step = 0; step < 30; step++)
+        for (int step = 0; step < 60; step++)
         {
             using var scope = NewDisposeScope();
             var loss = forward();
