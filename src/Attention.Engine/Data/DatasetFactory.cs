@@ -45,6 +45,21 @@ public static class DatasetFactory
         return (train, Labelled(config, Open(config, train: false, train.ClassNames), warn));
     }
 
+    /// <summary>Opens both parts of a data set with objects in its images.</summary>
+    /// <param name="config">The data set.</param>
+    /// <param name="say">Is told what takes time.</param>
+    /// <param name="warn">Is told what was left out of the annotations.</param>
+    /// <param name="cancellation">Ends rendering.</param>
+    /// <exception cref="UserError">The data are missing, or no objects are annotated.</exception>
+    public static (Coco Train, Coco Held) OpenObjects(ImageDataConfig config, Action<string> say, Action<string> warn, CancellationToken cancellation) =>
+        (WithObjects(config, Open(config, train: true), warn), WithObjects(config, Open(config, train: false), warn));
+
+    private static Coco WithObjects(ImageDataConfig config, IImages images, Action<string> warn)
+    {
+        Warn(images, warn);
+        return images as Coco ?? throw new UserError($"{config.path} has no objects in its images", "object detection needs coco or scenes");
+    }
+
     /// <summary>How the training images are chosen; null for all of them once, in random order.</summary>
     public static Sampler? Sampler(ImageDataConfig config, IImageDataset images)
     {
@@ -60,13 +75,18 @@ public static class DatasetFactory
 
     private static IImageDataset Labelled(ImageDataConfig config, IImages images, Action<string> warn)
     {
+        Warn(images, warn);
+        return images as IImageDataset
+            ?? throw new UserError($"{config.path} has no single label for each image", "image classification needs image_folder, imagenet, cifar10, cifar100, mnist, list or tar_shards");
+    }
+
+    private static void Warn(IImages images, Action<string> warn)
+    {
         const int mostNamed = 20;
         foreach (string reason in images.Unreadable.Take(mostNamed))
             warn($"unreadable: {reason}");
         if (images.Unreadable.Count > mostNamed)
             warn($"{images.Unreadable.Count} parts of the data are unreadable; the first {mostNamed} are named");
-        return images as IImageDataset
-            ?? throw new UserError($"{config.path} has no single label for each image", "image classification needs image_folder, imagenet, cifar10, cifar100, mnist, list or tar_shards");
     }
 
     private static string Rendered(ShapesConfig shapes, Action<string> say, CancellationToken cancellation)
