@@ -25,6 +25,7 @@ public static class DatasetFactory
             ListConfig c => ImageList.Open(Below(train ? c.train : c.val), classes),
             TarShardsConfig c => new TarShards(string.Join(',', (train ? c.train : c.val).Split(',').Select(Below)), classes),
             CocoConfig c => new Coco(Below(train ? c.train : c.val), Below(train ? c.train_annotations : c.val_annotations)),
+            ScenesConfig c => DenseData.Scenes(c.path, train ? "train" : "val", people: false),
             LabelMapsConfig c => LabelMapFolder.Open(c.path, train ? c.train : c.val, c.zero_is_none),
             _ => throw new ArgumentException($"no data set for {config.GetType().Name}"),
         };
@@ -39,25 +40,9 @@ public static class DatasetFactory
     public static (IImageDataset Train, IImageDataset Held) OpenLabelled(
         ImageDataConfig config, Action<string> say, Action<string> warn, CancellationToken cancellation)
     {
-        if (config is ShapesConfig shapes)
-            config = shapes with { path = Rendered(shapes, say, cancellation) };
+        config = Rendered(config, say, cancellation);
         var train = Labelled(config, Open(config, train: true), warn);
         return (train, Labelled(config, Open(config, train: false, train.ClassNames), warn));
-    }
-
-    /// <summary>Opens both parts of a data set with objects in its images.</summary>
-    /// <param name="config">The data set.</param>
-    /// <param name="say">Is told what takes time.</param>
-    /// <param name="warn">Is told what was left out of the annotations.</param>
-    /// <param name="cancellation">Ends rendering.</param>
-    /// <exception cref="UserError">The data are missing, or no objects are annotated.</exception>
-    public static (Coco Train, Coco Held) OpenObjects(ImageDataConfig config, Action<string> say, Action<string> warn, CancellationToken cancellation) =>
-        (WithObjects(config, Open(config, train: true), warn), WithObjects(config, Open(config, train: false), warn));
-
-    private static Coco WithObjects(ImageDataConfig config, IImages images, Action<string> warn)
-    {
-        Warn(images, warn);
-        return images as Coco ?? throw new UserError($"{config.path} has no objects in its images", "object detection needs coco or scenes");
     }
 
     /// <summary>How the training images are chosen; null for all of them once, in random order.</summary>
@@ -75,12 +60,13 @@ public static class DatasetFactory
 
     private static IImageDataset Labelled(ImageDataConfig config, IImages images, Action<string> warn)
     {
-        Warn(images, warn);
+        TellUnreadable(images, warn);
         return images as IImageDataset
             ?? throw new UserError($"{config.path} has no single label for each image", "image classification needs image_folder, imagenet, cifar10, cifar100, mnist, list or tar_shards");
     }
 
-    private static void Warn(IImages images, Action<string> warn)
+    /// <summary>Names the first parts of a data set that were left out.</summary>
+    internal static void TellUnreadable(IImages images, Action<string> warn)
     {
         const int mostNamed = 20;
         foreach (string reason in images.Unreadable.Take(mostNamed))
@@ -89,18 +75,29 @@ public static class DatasetFactory
             warn($"{images.Unreadable.Count} parts of the data are unreadable; the first {mostNamed} are named");
     }
 
-    private static string Rendered(ShapesConfig shapes, Action<string> say, CancellationToken cancellation)
+    /// <summary>Renders the data set where it is one that is made, and gives the config with the folder that holds it.</summary>
+    internal static ImageDataConfig Rendered(ImageDataConfig config, Action<string> say, CancellationToken cancellation)
     {
-        var options = new ShapesOptions { Size = shapes.image_size, TrainPerClass = shapes.train_per_class, ValPerClass = shapes.val_per_class, Seed = shapes.seed };
         bool told = false;
-        var progress = new ImmediateProgress(state =>
+        IProgress<(int Done, int Total)> Telling(string what) => new ImmediateProgress(state =>
         {
             if (!told)
-                say($"rendering {state.Total} images of {ShapesDataset.Classes.Count} shapes into {shapes.path}");
+                say($"rendering {state.Total} {what} into {config.path}");
             told = true;
         });
-        return ShapesDataset.Ensure(shapes.path, options, progress, cancellation);
+        return config switch
+        {
+            ShapesConfig c => c with { path = ShapesDataset.Ensure(c.path, Options(c), Telling($"images of {ShapesDataset.Classes.Count} shapes"), cancellation) },
+            ScenesConfig c => c with { path = ScenesDataset.Ensure(c.path, Options(c), Telling("scenes of shapes and people"), cancellation) },
+            _ => config,
+        };
     }
+
+    private static ShapesOptions Options(ShapesConfig c) =>
+        new() { Size = c.image_size, TrainPerClass = c.train_per_class, ValPerClass = c.val_per_class, Seed = c.seed };
+
+    private static ScenesOptions Options(ScenesConfig c) =>
+        new() { Width = c.width, Height = c.height, TrainImages = c.train_images, ValImages = c.val_images, MaxObjects = c.max_objects, Seed = c.seed };
 
     private sealed class ImmediateProgress(Action<(int Done, int Total)> action) : IProgress<(int Done, int Total)>
     {
