@@ -26,14 +26,14 @@ internal sealed class DetectorEvaluation
     /// <param name="asJson">Whether JSON is printed.</param>
     public int Run(CommandContext context, Detector detector, string? images, string? output, bool asJson)
     {
-        var warn = context.Terminal.Error.WriteLine;
+        Action<string> warn = context.Terminal.Error.WriteLine;
         var held = images is null ? detector.HeldOut(warn, warn, context.Stop) : Open(images, context.Get(annotations));
         DetectionScorer scorer;
         using (var line = new ProgressLine(context.Terminal))
             scorer = detector.Evaluate(held, warn, (done, all) => line.Show(() => $"batch {done} of {all}"), context.Stop);
-        var report = new CocoReport(held.Annotations);
+        var report = new CocoReport(held.Coco.Annotations);
         foreach (var scores in scorer.Scores())
-            report.Add(held.Annotations.Path, scorer.Found.Count, [], scores);
+            report.Add(held.Coco.Annotations.Path, scorer.Found.Count, [], scores);
         if (output is not null)
         {
             Directory.CreateDirectory(output);
@@ -42,19 +42,15 @@ internal sealed class DetectorEvaluation
                 using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true });
                 report.WriteJson(json);
             });
-            foreach (var kind in scorer.Kinds)
-                AtomicFile.Write(Path.Combine(output, $"results_{CocoReport.Kinds[(int)kind]}.json"), stream => CocoResultsWriter.Write(stream, held.Annotations, kind, scorer.Found));
         }
         report.Write(context, asJson, context.Get(classes));
         return 0;
     }
 
-    private static Coco Open(string images, string? annotations)
+    private static CocoObjects Open(string images, string? annotations)
     {
-        if (annotations is not null)
-            return new Coco(images, annotations);
-        var parts = DataSource.Open(images);
-        return parts[^1].Images as Coco
+        var coco = annotations is not null ? new Coco(images, annotations) : DataSource.Open(images)[^1].Images as Coco
             ?? throw new UserError($"{images} is no data set of COCO", "give the folder of its images with --annotations FILE");
+        return new CocoObjects(coco, DetectionData.Measuring);
     }
 }

@@ -25,7 +25,6 @@ internal sealed class DetectorPrediction
     public int Run(CommandContext context, Detector detector, string[] sources, bool asJson)
     {
         var images = new UnlabelledImages(sources);
-        var pictures = context.Get(output) is { } folder ? new DetectionPictures(folder, detector) : null;
         var table = new ResultTable(new("file"), new("name"), new("score", Number("F3")), new("left", Number("F1")), new("top", Number("F1")), new("width", Number("F1")), new("height", Number("F1")));
         using (var line = new ProgressLine(context.Terminal))
             foreach (var found in detector.Predict(images, context.Get(threshold), context.Terminal.Error.WriteLine, (done, all) => line.Show(() => $"batch {done} of {all}"), context.Stop))
@@ -33,9 +32,7 @@ internal sealed class DetectorPrediction
                 var file = images.NameOf(found.Image);
                 foreach (var each in found.Objects)
                     table.Add([file, detector.NameOf(each.Label), each.Score, .. each.Box.Cast<object?>()]);
-                pictures?.Add(images, found);
             }
-        pictures?.Finish();
         table.Write(context.Terminal, asJson);
         return 0;
     }

@@ -27,7 +27,7 @@ public sealed class DetectionScorer(CocoAnnotations truth, DetectionKinds finds,
     {
         foreach (var each in objects.Objects)
             if (Place(each.Label) is { } label)
-                found.Add(each with { Label = label });
+                found.Add(each with { Image = objects.Image, Label = label });
     }
 
     /// <summary>Judges all that was found.</summary>

@@ -48,13 +48,16 @@ public sealed class Detector : IDisposable
     /// <summary>What the labels stand for; null where that is not known.</summary>
     public IReadOnlyList<CocoCategory>? Categories { get; }
 
+    /// <summary>The name of what a label stands for.</summary>
+    public string NameOf(int label) => label < Categories?.Count ? Categories[label].Name : $"class {label}";
+
     /// <summary>The preparation as one line.</summary>
     public string Transforms => transforms.ToString();
 
     /// <summary>The images on which a run measured its model.</summary>
     /// <exception cref="UserError">The model is none of a run, or the images are missing.</exception>
-    public Coco HeldOut(Action<string> say, Action<string> warn, CancellationToken cancellation) => trained.Run?.data is ImageDataConfig data
-        ? DatasetFactory.OpenObjects(data, say, warn, cancellation).Held
+    public CocoObjects HeldOut(Action<string> say, Action<string> warn, CancellationToken cancellation) => trained.Run?.data is ImageDataConfig data
+        ? DetectionData.Open(data, Model.Finds, say, warn, cancellation).Held
         : throw new UserError("no images were given", "name a folder with COCO's images and annotations, or a config");
 
     /// <summary>Measures the detector on annotated images.</summary>
@@ -63,14 +66,13 @@ public sealed class Detector : IDisposable
     /// <param name="progress">Told how many batches are done, of how many.</param>
     /// <param name="cancellation">Ends it between batches.</param>
     /// <exception cref="UserError">The images have other classes than the model.</exception>
-    public DetectionScorer Evaluate(Coco images, Action<string>? warn = null, Action<int, int>? progress = null, CancellationToken cancellation = default)
+    public DetectionScorer Evaluate(CocoObjects images, Action<string>? warn = null, Action<int, int>? progress = null, CancellationToken cancellation = default)
     {
         if (Config.first_category is null && images.ClassNames.Count != Config.num_classes)
             throw new UserError($"the images have {images.ClassNames.Count} classes, the model has {Config.num_classes}", "give the annotations that the model was trained on");
-        var scorer = new DetectionScorer(images.Annotations, Model.Finds, Config.first_category);
-        var blank = new CocoObjects(images, new CocoObjectsOptions { Masks = false, Keypoints = false });
-        foreach (var found in Predict(blank, 0, warn, progress, cancellation))
-            scorer.Add(found);
+        var scorer = new DetectionScorer(images.Coco.Annotations, Model.Finds, Config.first_category);
+        foreach (var found in Predict(images, 0, warn, progress, cancellation))
+            scorer.Add(found with { Image = images.CocoIndex(found.Image) });
         return scorer;
     }
 

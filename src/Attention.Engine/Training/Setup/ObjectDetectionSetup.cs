@@ -14,7 +14,7 @@ internal sealed class ObjectDetectionSetup : TaskSetup
 {
     private readonly ExperimentConfig config;
     private readonly DetectionModelConfig model;
-    private readonly Coco images, heldOut;
+    private readonly CocoObjects images, heldOut;
     private readonly DensePipeline training, measuring;
     private readonly Action<string> warn;
     private readonly CancellationToken cancellation;
@@ -25,11 +25,11 @@ internal sealed class ObjectDetectionSetup : TaskSetup
         var data = (ImageDataConfig)config.data;
         model = CheckParts(config);
         (training, measuring) = (DetectorPreparation.Training(model, data.transforms.train), DetectorPreparation.Evaluation(model, data.transforms.eval));
-        (images, heldOut) = DatasetFactory.OpenObjects(data, reporter.Say, reporter.Warn, cancellation);
+        (images, heldOut) = DetectionData.Open(data, FindsOf(config.model), reporter.Say, reporter.Warn, cancellation);
         if (model.first_category is null && images.ClassNames.Count != model.num_classes)
             throw new UserError($"the data has {images.ClassNames.Count} classes, the model {model.num_classes}", $"set model.num_classes to {images.ClassNames.Count}");
-        if (!images.CategoryIds.SequenceEqual(heldOut.CategoryIds))
-            throw new UserError($"{images.Annotations.Path} and {heldOut.Annotations.Path} have different categories", "give both the same list of categories, in the same order");
+        if (!images.Coco.CategoryIds.SequenceEqual(heldOut.Coco.CategoryIds))
+            throw new UserError($"{images.Coco.Annotations.Path} and {heldOut.Coco.Annotations.Path} have different categories", "give both the same list of categories, in the same order");
         if (images.Count < config.train.batch_size)
             throw new UserError($"{images.Count} training images do not fill one batch of {config.train.batch_size}", "lower train.batch_size");
     }
@@ -50,11 +50,10 @@ internal sealed class ObjectDetectionSetup : TaskSetup
 
     public override double? MultiplyAdds => null;
 
-    public override void Keep(RunFolder run) => RunCategories.Write(run.CategoriesFile, images.Annotations.Categories);
+    public override void Keep(RunFolder run) => RunCategories.Write(run.CategoriesFile, images.Coco.Annotations.Categories);
 
     public override TrainingTask Create(nn.Module model, Device device)
     {
-        var detector = (DetectionModel)model;
         var data = (ImageDataConfig)config.data;
         var options = new DenseLoaderOptions
         {
@@ -67,10 +66,8 @@ internal sealed class ObjectDetectionSetup : TaskSetup
             Workers = data.workers,
             Cancellation = cancellation,
         };
-        var targets = new CocoObjectsOptions { Masks = detector.Finds.HasFlag(DetectionKinds.Masks), Keypoints = detector.Finds.HasFlag(DetectionKinds.Keypoints), EmptyImages = false };
-        var train = new DenseLoader(new CocoObjects(images, targets), training, options, warn);
-        // Everything in the held-out images is judged by their annotations: the loader needs none of them.
-        var held = new DenseLoader(new CocoObjects(heldOut, new CocoObjectsOptions { Masks = false, Keypoints = false }), measuring, options with
+        var train = new DenseLoader(images, training, options, warn);
+        var held = new DenseLoader(heldOut, measuring, options with
         {
             BatchSize = config.train.eval_batch_size ?? config.train.batch_size,
             Shuffle = false,
@@ -78,6 +75,23 @@ internal sealed class ObjectDetectionSetup : TaskSetup
             GroupByShape = false,
             Broken = BrokenImages.Skip,
         }, warn);
-        return new ObjectDetection(detector, this.model.first_category, train, held, heldOut.Annotations, device, training.Normalize);
+        return new ObjectDetection((DetectionModel)model, this.model.first_category, train, held, heldOut.Coco.Annotations, device, training.Normalize);
+    }
+
+    // A model without memory tells it.
+    private static DetectionKinds FindsOf(NamedPart part)
+    {
+        var before = get_default_device();
+        set_default_device(META);
+        try
+        {
+            using var scope = NewDisposeScope();
+            using var model = (DetectionModel)ModelBuilder.Build(part);
+            return model.Finds;
+        }
+        finally
+        {
+            set_default_device(before);
+        }
     }
 }
