@@ -34,7 +34,7 @@ public abstract record DeformableDetectorConfig : DenseModelConfig
 /// <param name="Memory">What they hold, (B, S, C); null for the queries themselves.</param>
 /// <param name="Positions">Added to the queries, (B, N, C) or what broadcasts to it.</param>
 /// <param name="References">Where the queries are on each map, (B, N, L, 2 or 4).</param>
-internal sealed record DeformableContext(FlatMaps Maps, Tensor? Memory, Tensor Positions, Tensor References)
+public sealed record DeformableContext(FlatMaps Maps, Tensor? Memory, Tensor Positions, Tensor References)
 {
     /// <summary>Added to the scores of the queries among each other: (N, N); null for nothing.</summary>
     public Tensor? Bias { get; init; }
@@ -72,10 +72,10 @@ internal static class DeformableInput
     /// <param name="maps">The backbone's.</param>
     /// <param name="projections">See <see cref="Projections"/>.</param>
     /// <param name="level_embed">Added to the positions of each level, (L, C); null for nothing.</param>
-    /// <param name="temperature">Of the positions.</param>
+    /// <param name="temperature">Of the positions along y and x.</param>
     /// <param name="shift">Of the positions, see <see cref="SinePositions.OfMap"/>.</param>
     public static FlatFeatures Flatten(
-        PaddedImages images, Tensor[] maps, ModuleList<Sequential> projections, Tensor? level_embed, double temperature, double shift)
+        PaddedImages images, Tensor[] maps, ModuleList<Sequential> projections, Tensor? level_embed, (double Y, double X) temperature, double shift)
     {
         using var scope = NewDisposeScope();
         var projected = new List<Tensor>();

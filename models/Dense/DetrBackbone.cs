@@ -1,7 +1,7 @@
 using Attention.Modules;
 using Attention.Modules.Dense;
 using TorchSharp;
-using TorchSharp.Modules;
+using TorchSharp.Utils;
 using static TorchSharp.torch;
 
 namespace Attention.Models.Dense;
@@ -20,7 +20,8 @@ internal sealed class DetrBackbone : nn.Module
         }
     }
 
-    private readonly ImageModel body;
+    [ComponentName(Name = "0")]
+    private readonly Holder holder;
     private readonly int[] indices;
 
     /// <param name="backbone">The image model.</param>
@@ -29,28 +30,30 @@ internal sealed class DetrBackbone : nn.Module
     /// <exception cref="UserError">It has fewer maps.</exception>
     public DetrBackbone(BackboneConfig backbone, int count, int frozen_stages) : base(nameof(DetrBackbone))
     {
-        body = backbone.Create();
-        int there = body.feature_info.Count;
+        holder = new Holder(backbone.Create());
+        int there = Body.feature_info.Count;
         if (count < 1 || count > there)
             throw new UserError($"backbone '{backbone.name}' has {there} feature maps, not {count}", $"set backbone_maps to 1 to {there}");
         indices = [.. Enumerable.Range(there - count, count)];
-        register_module("0", new Holder(body));
+        RegisterComponents();
         Freeze(frozen_stages);
     }
 
+    private ImageModel Body => holder.body;
+
     /// <summary>Channels of the maps that are used, from fine to coarse.</summary>
-    public IReadOnlyList<int> Channels => [.. indices.Select(i => body.feature_info[i].Channels)];
+    public IReadOnlyList<int> Channels => [.. indices.Select(i => Body.feature_info[i].Channels)];
 
     /// <summary>The maps (B, C, H, W) of images, from fine to coarse.</summary>
-    public Tensor[] Maps(Tensor pixels) => body.forward_intermediates(pixels, indices);
+    public Tensor[] Maps(Tensor pixels) => Body.forward_intermediates(pixels, indices);
 
     // The stem counts as a stage, so that two are the stem and the first stage, as in DETR.
     private void Freeze(int stages)
     {
         if (stages == 0)
             return;
-        var trained = body.feature_info.Skip(stages - 1).Select(each => each.Module + ".").ToArray();
-        foreach (var (name, parameter) in body.named_parameters())
+        var trained = Body.feature_info.Skip(stages - 1).Select(each => each.Module + ".").ToArray();
+        foreach (var (name, parameter) in Body.named_parameters())
             if (!trained.Any(prefix => name.StartsWith(prefix, StringComparison.Ordinal)))
                 parameter.requires_grad = false;
     }

@@ -11,7 +11,10 @@ public sealed record GroupPoseConfig : DeformableDetectorConfig
 {
     /// <summary>K, keypoints of a pose: COCO's 17 or CrowdPose's 14.</summary>
     public int num_body_points { get; init; } = 17;
-    public double pe_temperature { get; init; } = 20;
+    /// <summary>Longest wavelength of positions over the shortest, of y.</summary>
+    public double pe_temperatureH { get; init; } = 20;
+    /// <summary>The same of x.</summary>
+    public double pe_temperatureW { get; init; } = 20;
     /// <summary>A norm after the encoder.</summary>
     public bool pre_norm { get; init; }
     public string transformer_activation { get; init; } = "relu";
@@ -256,13 +259,17 @@ public sealed class GroupPose : DetectionModel
     }
 
     /// <summary>What the decoder's layers predict, the last at the end, and what the encoder does.</summary>
-    internal (PosePrediction[] Layers, PosePrediction Encoder) Predict(PaddedImages images)
+    public (PosePrediction[] Layers, PosePrediction Encoder) Predict(PaddedImages images)
     {
         var maps = backbone.Maps(images.pixels);
-        return transformer.Predict(DeformableInput.Flatten(images, maps, input_proj, transformer.LevelEmbedding, config.pe_temperature, shift: 0));
+        return transformer.Predict(DeformableInput.Flatten(images, maps, input_proj, transformer.LevelEmbedding, (config.pe_temperatureH, config.pe_temperatureW), shift: 0));
     }
 
-    internal IReadOnlyDictionary<string, Tensor> Losses(PosePrediction[] layers, PosePrediction encoder, PoseTargets targets)
+    /// <summary>What is minimised.</summary>
+    public GroupPoseCriterion Criterion => criterion;
+
+    /// <summary>The weighted losses of predictions by their names. Labels of targets are as the logits have them.</summary>
+    public IReadOnlyDictionary<string, Tensor> Losses(PosePrediction[] layers, PosePrediction encoder, PoseTargets targets)
     {
         var losses = new List<(string Name, Tensor Loss)>(criterion.Losses(layers[^1], targets));
         if (config.aux_loss)
@@ -284,7 +291,7 @@ public sealed class GroupPose : DetectionModel
     }
 
     /// <summary>The surest poses of each image: scores (P), labels as the logits have them (P), keypoints in pixels (P, K, 2).</summary>
-    internal (Tensor Scores, Tensor Labels, Tensor Keypoints)[] Select(PosePrediction prediction, IReadOnlyList<ImageSize> sizes)
+    public (Tensor Scores, Tensor Labels, Tensor Keypoints)[] Select(PosePrediction prediction, IReadOnlyList<ImageSize> sizes)
     {
         using var scope = NewDisposeScope();
         long classes = prediction.Logits.shape[2];

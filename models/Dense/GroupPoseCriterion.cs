@@ -7,7 +7,7 @@ namespace Attention.Models.Dense;
 /// <summary>Poses that a layer predicts.</summary>
 /// <param name="Logits">(B, N, classes).</param>
 /// <param name="Keypoints">x and y from 0 to 1 over the image, (B, N, K, 2).</param>
-internal sealed record PosePrediction(Tensor Logits, Tensor Keypoints);
+public sealed record PosePrediction(Tensor Logits, Tensor Keypoints);
 
 /// <summary>The poses of a batch, one image after the other; x and y are from 0 to 1 over an image, areas likewise.</summary>
 /// <param name="Counts">Poses of each image.</param>
@@ -15,7 +15,7 @@ internal sealed record PosePrediction(Tensor Logits, Tensor Keypoints);
 /// <param name="Keypoints">(T, K, 2).</param>
 /// <param name="Labelled">Which keypoints are known, as 0 and 1, (T, K).</param>
 /// <param name="Areas">(T).</param>
-internal sealed record PoseTargets(IReadOnlyList<int> Counts, Tensor Labels, Tensor Keypoints, Tensor Labelled, Tensor Areas)
+public sealed record PoseTargets(IReadOnlyList<int> Counts, Tensor Labels, Tensor Keypoints, Tensor Labelled, Tensor Areas)
 {
     /// <summary>Objects in pixels, of which those count that have a known keypoint.</summary>
     /// <exception cref="UserError">An object has no keypoints, or others than <paramref name="count"/>.</exception>
@@ -63,7 +63,7 @@ internal sealed record PoseTargets(IReadOnlyList<int> Counts, Tensor Labels, Ten
 /// What Group Pose minimises: queries are matched to poses one to one, the classes of all learn by the focal loss, keypoints of the
 /// matched ones by their distance and by OKS.
 /// </summary>
-internal sealed class GroupPoseCriterion(GroupPoseConfig config)
+public sealed class GroupPoseCriterion(GroupPoseConfig config)
 {
     private readonly KeypointSimilarity similarity = config.num_body_points switch
     {
@@ -76,12 +76,20 @@ internal sealed class GroupPoseCriterion(GroupPoseConfig config)
     public Tensor Costs(PosePrediction prediction, PoseTargets targets)
     {
         using var scope = NewDisposeScope();
+        var (classes, distance, dissimilar) = CostParts(prediction, targets);
+        return scope.MoveToOuter(config.set_cost_class * classes + config.set_cost_keypoints * distance + config.set_cost_oks * dissimilar);
+    }
+
+    /// <summary>The parts of it, before their weights: by class, by the distance of keypoints, by OKS; each (B * N, T).</summary>
+    public (Tensor Classes, Tensor Distance, Tensor Dissimilar) CostParts(PosePrediction prediction, PoseTargets targets)
+    {
+        using var scope = NewDisposeScope();
         using var _ = no_grad();
         var keypoints = prediction.Keypoints.flatten(0, 1).unsqueeze(1);
         var distance = ((keypoints - targets.Keypoints).abs().sum(-1) * targets.Labelled).sum(-1);
         var dissimilar = 1 - similarity.Of(keypoints, targets.Keypoints, targets.Labelled, targets.Areas).clamp(min: 1e-6);
         var classes = SetCosts.Focal(prediction.Logits.flatten(0, 1), targets.Labels, config.focal_alpha);
-        return scope.MoveToOuter(config.set_cost_class * classes + config.set_cost_keypoints * distance + config.set_cost_oks * dissimilar);
+        return (scope.MoveToOuter(classes), scope.MoveToOuter(distance), scope.MoveToOuter(dissimilar));
     }
 
     /// <summary>The weighted losses of a layer, by their names with a suffix.</summary>

@@ -10,7 +10,7 @@ namespace Attention.Models.Dense;
 /// </summary>
 /// <param name="Queries">(P), int64, by ascending index.</param>
 /// <param name="Objects">(P), int64.</param>
-internal sealed record SetMatching(Tensor Queries, Tensor Objects)
+public sealed record SetMatching(Tensor Queries, Tensor Objects)
 {
     /// <summary>The cheapest matching, each image for itself.</summary>
     /// <param name="costs">(B * N, T) of every query and every object of the batch.</param>

@@ -17,6 +17,9 @@ public abstract class DenseSystem : IDisposable
     /// </summary>
     public abstract IReadOnlyDictionary<string, Tensor> Compute();
 
+    /// <summary>What a module gave, as the reference lays it out.</summary>
+    public virtual Tensor Feature(string path, Tensor found) => found;
+
     /// <summary>The gradient of a parameter after <see cref="Compute"/>, for the list of gradients at a path; null where none reaches it.</summary>
     public virtual Tensor? Gradient(string path, string parameter) => Model?.get_parameter(parameter)?.grad;
 
@@ -33,6 +36,7 @@ internal static class DenseSystems
     // What a recording's system begins with, and what is compared with it.
     private static readonly (string System, Func<DenseRecording, DenseSystem> Open)[] known =
     [
+        ("Michel-liu/GroupPose", recording => new GroupPoseSystem(recording)),
     ];
 
     /// <summary>The system of a recording.</summary>

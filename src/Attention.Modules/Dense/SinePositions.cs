@@ -11,18 +11,18 @@ public static class SinePositions
     /// <summary>Of each place of a map that may be padded, (B, C, H, W): half of the channels tell y, the others x.</summary>
     /// <param name="inside">(B, H, W), true where a place belongs to the image and is no padding.</param>
     /// <param name="channels">C, a multiple of four.</param>
-    /// <param name="temperature">The longest wavelength over the shortest.</param>
+    /// <param name="temperature">The longest wavelength over the shortest, of y and of x.</param>
     /// <param name="shift">Added to a place's number, which counts from 1: -0.5 for its centre.</param>
-    public static Tensor OfMap(Tensor inside, long channels, double temperature = 10000, double shift = 0)
+    public static Tensor OfMap(Tensor inside, long channels, (double Y, double X) temperature, double shift = 0)
     {
         using var scope = NewDisposeScope();
-        Tensor Along(int dim)
+        Tensor Along(int dim, double longest)
         {
             var count = inside.to(ScalarType.Float32).cumsum(dim);
             var place = (count + shift) / (count.narrow(dim, count.shape[dim] - 1, 1) + Epsilon) * (2 * Math.PI);
-            return Waves(place, channels / 2, temperature);
+            return Waves(place, channels / 2, longest);
         }
-        return scope.MoveToOuter(cat([Along(1), Along(2)], -1).permute(0, 3, 1, 2));
+        return scope.MoveToOuter(cat([Along(1, temperature.Y), Along(2, temperature.X)], -1).permute(0, 3, 1, 2));
     }
 
     /// <summary>Of numbers from 0 to 1, (..., K) to (..., K * channels): of each its waves, in the order given.</summary>
