@@ -40,6 +40,16 @@ public enum DetectionKinds
     Keypoints = 4,
 }
 
+/// <summary>What every model has that finds objects in images; families add their own fields.</summary>
+public abstract record DetectionModelConfig : DenseModelConfig
+{
+    /// <summary>
+    /// The number that the class of label 0 has in COCO's files, for weights whose labels are such numbers, as torchvision's and
+    /// DETR's are. Null where a label is the place of the class in the file's list.
+    /// </summary>
+    public int? first_category { get; init; }
+}
+
 /// <summary>The contract of every model that finds objects in images.</summary>
 public abstract class DetectionModel(string name) : nn.Module(name)
 {

@@ -3,6 +3,9 @@ using static TorchSharp.torch;
 
 namespace Attention.Models.Dense;
 
+/// <summary>What every model has that tells the class of each pixel; families add their own fields.</summary>
+public abstract record SegmentationModelConfig : DenseModelConfig;
+
 /// <summary>The contract of every model that tells the class of each pixel: images (B, 3, H, W) to logits (B, num_classes, H, W).</summary>
 public abstract class SegmentationModel(string name) : nn.Module<Tensor, Tensor>(name)
 {
