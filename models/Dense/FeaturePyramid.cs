@@ -77,7 +77,7 @@ public sealed class FeaturePyramid : MultiBlock
 }
 
 /// <summary>What a pyramid stands on and how wide it is; fields of every config that has one.</summary>
-public abstract record PyramidDetectorConfig : DenseModelConfig
+public abstract record PyramidDetectorConfig : DetectionModelConfig
 {
     /// <summary>How many of the backbone's maps are used, counted from the coarsest; 0 for all.</summary>
     public int maps { get; init; }

@@ -166,7 +166,7 @@ public sealed class Rcnn : DetectionModel, IPublishedNames
     // --- variants --------------------------------------------------------------------------------
 
     // COCO's category ids go to 90; torchvision's classes are these ids, 0 is background.
-    private static readonly RcnnConfig Mask = new() { num_classes = 90 };
+    private static readonly RcnnConfig Mask = new() { num_classes = 90, first_category = 1 };
     private static readonly RcnnConfig Second = Mask with { fpn_norm = "batchnorm", rpn_conv_depth = 2, box_conv_layers = [256, 256, 256, 256], head_norm = "batchnorm" };
 
     public static readonly ModelFamily Family = new ModelFamily<RcnnConfig>
