@@ -64,7 +64,7 @@ public sealed record RcnnConfig : PyramidDetectorConfig
 /// Faster R-CNN (Ren et al. 2015, arXiv:1506.01497) and Mask R-CNN (He et al. 2017, arXiv:1703.06870) on a feature pyramid of any
 /// backbone. Parameter names, stages, losses and detections are torchvision's.
 /// </summary>
-public sealed class Rcnn : DetectionModel, IPublishedNames
+public sealed class Rcnn : DetectionModel, IBackboneHost, IPublishedNames
 {
     private readonly PyramidBackbone backbone;
     private readonly RegionProposals rpn;
@@ -88,6 +88,8 @@ public sealed class Rcnn : DetectionModel, IPublishedNames
 
     /// <summary>Images to maps.</summary>
     public PyramidBackbone Backbone => backbone;
+
+    public ImageModel Body => backbone.Body;
 
     /// <summary>Maps to boxes that may hold an object.</summary>
     public RegionProposals Proposals => rpn;

@@ -1,3 +1,4 @@
+using Attention.Engine.Checkpoints;
 using Attention.Engine.Verification;
 using Attention.Models;
 using Attention.Models.Dense;
@@ -209,6 +210,36 @@ public sealed class DetectorTests : IDisposable
     {
         using var model = new RetinaNet(smallRetina);
         Assert.Equal(name, model.Rename(published));
+    }
+
+    [Fact]
+    public void A_checkpoint_of_the_backbone_alone_gives_it_its_weights()
+    {
+        using var folder = new TemporaryFolder();
+        var config = smallRcnn with { backbone = resnet with { config = resnet.config with { num_classes = 10 } } };
+        manual_seed(4);
+        using var classifier = new ResNet((ResNetConfig)config.backbone.config);
+        Write(folder.File("resnet.safetensors"), classifier);
+        manual_seed(5);
+        using var model = new Rcnn(config);
+        var head = model.get_parameter("rpn.head.conv.0.0.weight")!.clone();
+        var report = WeightLoader.Load(model, folder.File("resnet.safetensors"));
+        Assert.Empty(report.Missing);
+        Assert.True(classifier.get_parameter("layer2.0.conv1.weight")!.equal(model.get_parameter("backbone.body.layer2.0.conv1.weight")!).all().item<bool>());
+        Assert.True(head.equal(model.get_parameter("rpn.head.conv.0.0.weight")!).all().item<bool>());
+
+        // A checkpoint of the whole is one of the whole.
+        Write(folder.File("rcnn.safetensors"), model);
+        manual_seed(6);
+        using var other = new Rcnn(config);
+        WeightLoader.Load(other, folder.File("rcnn.safetensors"));
+        Assert.True(head.equal(other.get_parameter("rpn.head.conv.0.0.weight")!).all().item<bool>());
+    }
+
+    private static void Write(string path, nn.Module model)
+    {
+        using var stream = File.Create(path);
+        SafeTensors.Write(stream, model.state_dict());
     }
 
     [Fact]
