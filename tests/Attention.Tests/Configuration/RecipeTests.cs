@@ -2,7 +2,9 @@ using System.Text.RegularExpressions;
 using Attention.Data;
 using Attention.Engine;
 using Attention.Engine.Configuration;
+using Attention.Engine.Training.Setup;
 using Attention.Models;
+using Attention.Models.Dense;
 using Attention.Models.Language;
 using TorchSharp;
 using Xunit;
@@ -16,7 +18,7 @@ public class RecipeTests
     private static readonly string configs = Repository.File("configs");
 
     public static TheoryData<string> Recipes => new(Directory.EnumerateFiles(configs, "*.yaml", SearchOption.AllDirectories)
-        .Where(file => Path.GetFileName(file) != "base.yaml").Select(file => Path.GetRelativePath(configs, file)).Order());
+        .Where(file => !Path.GetFileName(file).StartsWith("base", StringComparison.Ordinal)).Select(file => Path.GetRelativePath(configs, file)).Order());
 
     [Theory]
     [MemberData(nameof(Recipes))]
@@ -32,6 +34,11 @@ public class RecipeTests
         {
             var decoder = (LanguageModelConfig)ModelBuilder.Config(config.model);
             Assert.True(((TokenDataConfig)config.data).context <= decoder.Context);
+            return;
+        }
+        if (config.task == TaskKind.ObjectDetection)
+        {
+            ObjectDetectionSetup.CheckParts(config);
             return;
         }
         var model = (ImageModelConfig)ModelBuilder.Config(config.model);
@@ -55,6 +62,18 @@ public class RecipeTests
         Assert.StartsWith("# Expected: ", lines[0]);
         Assert.Contains("% top-1", lines[0]);
         Assert.Contains(lines, line => line.StartsWith("# Cost: ", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [MemberData(nameof(Recipes))]
+    public void A_recipe_for_COCO_says_what_to_expect(string name)
+    {
+        if (!name.StartsWith("coco", StringComparison.Ordinal))
+            return;
+        var lines = File.ReadAllLines(Path.Combine(configs, name));
+        var masks = ModelBuilder.Config(ExperimentConfig.Load(Path.Combine(configs, name)).Value.model) is RcnnConfig { masks: true };
+        Assert.Matches(masks ? @"^# Expected: [\d.]+ box AP, [\d.]+ mask AP\.$" : @"^# Expected: [\d.]+ box AP\.$", lines[0]);
+        Assert.Contains("arXiv:", lines[1]);
     }
 
     private static IEnumerable<int> RandomCropOf(string line) =>
