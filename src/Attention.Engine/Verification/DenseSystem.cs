@@ -37,6 +37,8 @@ internal static class DenseSystems
     private static readonly (string System, Func<DenseRecording, DenseSystem> Open)[] known =
     [
         ("Michel-liu/GroupPose", recording => new GroupPoseSystem(recording)),
+        ("fundamentalvision/Deformable-DETR", recording => new DeformableDetrSystem(recording)),
+        ("facebookresearch/detr", recording => new PlainDetrSystem(recording)),
     ];
 
     /// <summary>The system of a recording.</summary>
