@@ -99,6 +99,8 @@ public static class ModelRegistry
         Register(Vision.NeighborhoodIsotropic.Family);
         Register(Vision.OverLock.Family);
         Register(Vision.MobileMamba.Family);
+        Register(Dense.Rcnn.Family);
+        Register(Dense.RetinaNet.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>

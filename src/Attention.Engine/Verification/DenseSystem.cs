@@ -36,6 +36,9 @@ internal static class DenseSystems
     // What a recording's system begins with, and what is compared with it.
     private static readonly (string System, Func<DenseRecording, DenseSystem> Open)[] known =
     [
+        ("torchvision.models.detection.retinanet", recording => new RecordedRetinaNet(recording)),
+        ("torchvision.models.detection", recording => new RecordedRcnn(recording)),
+        ("rpn roi_heads mask_head retinanet", recording => new DetectorStages(recording)),
         ("Michel-liu/GroupPose", recording => new GroupPoseSystem(recording)),
         ("fundamentalvision/Deformable-DETR", recording => new DeformableDetrSystem(recording)),
         ("facebookresearch/detr", recording => new PlainDetrSystem(recording)),

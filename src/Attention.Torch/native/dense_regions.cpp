@@ -22,8 +22,9 @@ using at::TensorList;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Channels that a thread takes at a time, where it does not take them all.
-constexpr int64_t kChannels = 16;
+// What of the maps a thread keeps in its second-level cache, in bytes, and the most channels that it takes at a time.
+constexpr int64_t kCache = 1 << 19;
+constexpr int64_t kMostChannels = 16;
 // Columns that two vectors hold, from which any can be picked.
 constexpr int64_t kPickable = 2 * kLanes;
 
@@ -319,59 +320,70 @@ struct CutOf : Cut {
     return longest;
   }
 
+  // Channels of an image that a thread takes at a time: their planes stay in the second-level cache while all regions are cut.
+  int64_t together(int64_t map) const {
+    const int64_t plane = shapes[map][2] * shapes[map][3] * static_cast<int64_t>(sizeof(T));
+    return std::min(kMostChannels, std::max<int64_t>(kCache / std::max<int64_t>(plane, 1), 1));
+  }
+
+  // Calls body(map, regions, channel, count) for some channels of an image at a time, with its regions. No two calls have a plane
+  // in common.
+  template <typename Body>
+  void for_planes(const Body& body) const {
+    std::vector<std::vector<std::vector<int64_t>>> images;
+    for (const auto& shape : shapes) images.emplace_back(shape[0]);
+    for (size_t k = 0; k < regions.size(); k++) images[regions[k].map][regions[k].image].push_back(static_cast<int64_t>(k));
+    struct Task {
+      const std::vector<int64_t>* regions;
+      int64_t map, channel, count;
+    };
+    std::vector<Task> tasks;
+    for (size_t map = 0; map < images.size(); map++)
+      for (const auto& image : images[map])
+        for (int64_t channel = 0; channel < channels() && !image.empty(); channel += together(map))
+          tasks.push_back({&image, static_cast<int64_t>(map), channel, std::min(together(map), channels() - channel)});
+    share_out(static_cast<int64_t>(tasks.size()), [&](int64_t i) {
+      const auto& [regions, map, channel, count] = tasks[i];
+      body(map, *regions, channel, count);
+    });
+  }
+
   Tensor forward(TensorList given) const override {
     std::vector<Tensor> maps;
     for (const Tensor& map : given) maps.push_back(map.contiguous());
-    const auto count = static_cast<int64_t>(regions.size());
-    Tensor result = at::empty({count, channels(), height, width}, maps[0].options());
-    const int64_t together = count >= 4 * at::get_num_threads() ? std::max<int64_t>(channels(), 1) : kChannels;
-    const int64_t parts = (channels() + together - 1) / together;
-    const size_t length = line();
-    share_out(count * parts, [&](int64_t task) {
-      const int64_t k = task / parts, channel = task % parts * together;
-      const Region<T>& region = regions[k];
-      const Tensor& map = maps[region.map];
-      T* out = result.data_ptr<T>() + k * channels() * height * width;
-      Planes<T> p = planes(region, map.data_ptr<T>(), out, channel, std::min(together, channels() - channel));
-      if (region.is_empty()) {
-        std::fill(p.cut, p.cut + p.count * p.cells(), T(0));
-        return;
+    Tensor result = at::empty({static_cast<int64_t>(regions.size()), channels(), height, width}, maps[0].options());
+    T* results = result.data_ptr<T>();
+    for_planes([&](int64_t map, const std::vector<int64_t>& here, int64_t channel, int64_t count) {
+      std::vector<T> memory(line());
+      T* values = maps[map].template data_ptr<T>();
+      for (int64_t k : here) {
+        Planes<T> p = planes(regions[k], values, results + k * channels() * height * width, channel, count);
+        p.end = values + maps[map].numel();
+        if (regions[k].is_empty())
+          std::fill(p.cut, p.cut + p.count * p.cells(), T(0));
+        else
+          cut(regions[k], p, memory.data());
       }
-      p.end = map.data_ptr<T>() + map.numel();
-      static thread_local std::vector<T> memory;
-      if (memory.size() < length) memory.resize(length);
-      cut(region, p, memory.data());
     });
     return result;
   }
 
-  // Each thread has its channels of an image, so that no two write to one place, and sums do not depend on their number.
+  // Sums do not depend on the number of threads.
   variable_list backward(const Tensor& given) const override {
     const Tensor grad = given.contiguous();
     variable_list grads;
     for (const auto& shape : shapes) grads.push_back(at::zeros(shape, grad.options()));
-    std::vector<std::vector<std::vector<int64_t>>> groups;
-    for (const auto& shape : shapes) groups.emplace_back(shape[0]);
-    for (size_t k = 0; k < regions.size(); k++)
-      if (!regions[k].is_empty()) groups[regions[k].map][regions[k].image].push_back(static_cast<int64_t>(k));
-    std::vector<std::vector<int64_t>*> used;
-    for (auto& map : groups)
-      for (auto& image : map)
-        if (!image.empty()) used.push_back(&image);
-
     std::vector<Axis<T>> turned(regions.size());
     share_out((static_cast<int64_t>(regions.size()) + kRegions - 1) / kRegions, [&](int64_t part) {
       for (size_t k = part * kRegions; k < std::min<size_t>(regions.size(), (part + 1) * kRegions); k++)
         turned[k] = regions[k].columns.turned();
     });
-    const int64_t parts = (channels() + kChannels - 1) / kChannels;
-    share_out(static_cast<int64_t>(used.size()) * parts, [&](int64_t task) {
-      const int64_t channel = task % parts * kChannels;
+    for_planes([&](int64_t map, const std::vector<int64_t>& here, int64_t channel, int64_t count) {
       std::vector<T> memory(line());
-      for (int64_t k : *used[task / parts]) {
+      for (int64_t k : here) {
+        if (regions[k].is_empty()) continue;
         T* cut = grad.data_ptr<T>() + k * channels() * height * width;
-        T* map = grads[regions[k].map].template data_ptr<T>();
-        spread(regions[k], turned[k], planes(regions[k], map, cut, channel, std::min(kChannels, channels() - channel)), memory.data());
+        spread(regions[k], turned[k], planes(regions[k], grads[map].template data_ptr<T>(), cut, channel, count), memory.data());
       }
     });
     return grads;
