@@ -99,6 +99,12 @@ public static class ModelRegistry
         Register(Vision.NeighborhoodIsotropic.Family);
         Register(Vision.OverLock.Family);
         Register(Vision.MobileMamba.Family);
+        Register(Dense.UperNet.Family);
+        Register(Dense.SemanticFpn.Family);
+        Register(Dense.Fcn.Family);
+        Register(Dense.PspNet.Family);
+        Register(Dense.DeepLab.Family);
+        Register(Dense.TorchvisionSegmentation.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>
