@@ -119,6 +119,9 @@ public static class ModelRegistry
     /// <summary>All names, in the order of registration.</summary>
     public static IReadOnlyCollection<string> Names => byVariant.Keys;
 
+    /// <summary>The names of those that take images and can be the backbone of another.</summary>
+    public static IReadOnlyCollection<string> ImageModels => [.. byVariant.Where(known => known.Value.Config(known.Key) is ImageModelConfig).Select(known => known.Key)];
+
     /// <summary>The family that has the variant.</summary>
     /// <exception cref="UserError">There is no such model; the message names the nearest.</exception>
     public static ModelFamily Family(string name) =>

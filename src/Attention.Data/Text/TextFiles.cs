@@ -5,8 +5,6 @@ namespace Attention.Data.Text;
 /// <summary>Text from files that must be UTF-8.</summary>
 public static class TextFiles
 {
-    private static readonly UTF8Encoding strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
-
     /// <summary>The text of a file, or of all .txt files of a folder in the order of their names.</summary>
     /// <exception cref="UserError">There is none, it cannot be read, or it is no UTF-8.</exception>
     public static string Read(string path)
@@ -27,17 +25,7 @@ public static class TextFiles
     private static string ReadFile(string path)
     {
         var bytes = File.ReadAllBytes(path).AsSpan();
-        if (bytes.StartsWith(Encoding.UTF8.Preamble))
-            bytes = bytes[Encoding.UTF8.Preamble.Length..];
-        try
-        {
-            return strict.GetString(bytes);
-        }
-        catch (DecoderFallbackException e)
-        {
-            bool isCut = e.Index + 4 > bytes.Length;
-            throw new UserError($"'{path}' is no UTF-8 at byte {e.Index}{(isCut ? ": it ends in the middle of a character" : "")}",
-                isCut ? "copy or download it again" : "convert it to UTF-8, for example with iconv", e);
-        }
+        StrictUtf8.Require(bytes, path, 0, atEnd: true);
+        return Encoding.UTF8.GetString(bytes.StartsWith(Encoding.UTF8.Preamble) ? bytes[Encoding.UTF8.Preamble.Length..] : bytes);
     }
 }

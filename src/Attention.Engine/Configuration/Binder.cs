@@ -1,13 +1,14 @@
 using System.Collections;
 using System.ComponentModel.DataAnnotations;
 using System.Runtime.CompilerServices;
+using Attention.Models;
 
 namespace Attention.Engine.Configuration;
 
 /// <summary>
 /// Binds nodes to typed records. A record's public properties are its YAML keys. Values may be bool, int, long, float, double,
 /// string, an enum (its members in snake_case), a nested record, a list or array, a tuple (written as a list), a dictionary, a
-/// <see cref="NamedPart"/>, a family of records (<see cref="PartFamily"/>), or a plain <see cref="Node"/>; each also nullable.
+/// <see cref="NamedPart"/>, a <see cref="BackboneConfig"/>, a family of records (<see cref="PartFamily"/>), or a plain <see cref="Node"/>; each also nullable.
 /// </summary>
 /// <remarks>All problems are collected, so that a user sees every mistake of a file at once.</remarks>
 public sealed class Binder
@@ -70,6 +71,7 @@ public sealed class Binder
             return true;
         }
         if (type == typeof(NamedPart)) return Named(node, path, out value);
+        if (type == typeof(BackboneConfig)) return Backbone(node, (BackboneConfig?)current, path, out value);
         if (PartFamily.Of(type) is { } family) return Member(node, family, current, path, out value);
         if (ScalarTypes.IsScalar(type)) return Scalar(node, type, current, path, out value);
         if (DictionaryItem(type) is { } entryType) return Dictionary(node, type, entryType, path, out value);
@@ -92,6 +94,21 @@ public sealed class Binder
             return Fail(node, $"'{path}' {wrong}", $"write '{path}: {{name: ...}}'");
         }
         value = new NamedPart(name, scalar.Origin, map.Without("name"), path);
+        return true;
+    }
+
+    private bool Backbone(Node node, BackboneConfig? current, string path, out object? value)
+    {
+        value = current;
+        if (MapNode.Named(node) is not { } map)
+            return Fail(node, $"'{path}' is {node}, but must be a map with a name", $"write '{path}: {{name: ...}}'");
+        var name = (map["name"] as ScalarNode)?.Value ?? current?.name;
+        if (name is null)
+            return Fail(node, $"'{path}' has no name", $"write '{path}: {{name: ...}}'");
+        if (!ModelRegistry.ImageModels.Contains(name))
+            return Fail(map["name"]!, $"there is no {path} named '{name}'", Spelling.Advice(name, ModelRegistry.ImageModels));
+        var defaults = current is not null && current.name == name ? current : BackboneConfig.Of(name);
+        value = defaults with { config = (ImageModelConfig)Record(map.Without("name"), defaults.config, path, $"'{path}' ({name})") };
         return true;
     }
 
@@ -225,7 +242,7 @@ public sealed class Binder
     /// <summary>The dotted path of a key of this name in another part of the configuration.</summary>
     private static string? Elsewhere(string key, Type type, string path, int depth)
     {
-        var isRecord = type.IsClass && type != typeof(NamedPart) && type.Namespace?.StartsWith("System", StringComparison.Ordinal) != true;
+        var isRecord = type.IsClass && type != typeof(NamedPart) && type != typeof(BackboneConfig) && type.Namespace?.StartsWith("System", StringComparison.Ordinal) != true;
         if (!isRecord || depth > 4) return null;
         var fields = RecordShape.Of(type).Fields;
         if (depth > 0 && fields.Any(field => field.Name == key)) return Join(path, key);

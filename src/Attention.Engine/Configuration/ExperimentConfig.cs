@@ -103,17 +103,26 @@ public sealed record ExperimentConfig : IValidatableObject
         if (new[] { clip_grad_norm, clip_grad_value, clip_grad_adaptive }.Count(limit => limit is not null) > 1)
             yield return new("gradients are clipped in several ways\nkeep one of clip_grad_norm, clip_grad_value and clip_grad_adaptive",
                 ["clip_grad_value", "clip_grad_adaptive", "clip_grad_norm"]);
-        var (fits, kinds) = task == TaskKind.ImageClassification ? (data is ImageDataConfig, typeof(ImageDataConfig)) : (data is TokenDataConfig, typeof(TokenDataConfig));
-        if (!fits)
-            yield return new($"'data.name' is {PartFamily.Of(typeof(DataConfig))!.NameOf(data)}, which is not for task {ScalarTypes.Name(task)}\n"
-                + $"choose one of {string.Join(", ", PartFamily.Of(typeof(DataConfig))!.NamesOf(kinds))}, or another task", ["data.name", "task"]);
+        var parts = PartFamily.Of(typeof(DataConfig))!;
+        var kinds = DataOf(task);
+        if (!kinds.Any(kind => kind.IsInstanceOfType(data)))
+            yield return new($"'data.name' is {parts.NameOf(data)}, which is not for task {ScalarTypes.Name(task)}\n"
+                + $"choose one of {string.Join(", ", parts.Names.Where(name => kinds.Any(kind => kind.IsInstanceOfType(parts.Defaults(name)))))}, or another task", ["data.name", "task"]);
         if (task != TaskKind.ImageClassification && Unfit() is { } key)
             yield return new($"'{key}' is for task image_classification, not {ScalarTypes.Name(task)}\nleave it out", [key]);
         if (linear_probe && lora is not null)
             yield return new("'linear_probe' and 'lora' exclude each other\nremove one of them", ["lora", "linear_probe"]);
     }
 
-    // A key that says nothing about tokens.
+    private static Type[] DataOf(TaskKind task) => task switch
+    {
+        TaskKind.LanguageModeling => [typeof(TokenDataConfig)],
+        TaskKind.ObjectDetection => [typeof(CocoConfig)],
+        TaskKind.SemanticSegmentation => [typeof(LabelMapsConfig)],
+        _ => [typeof(ImageDataConfig)],
+    };
+
+    // A key that says something about the classes of images alone.
     private string? Unfit() => this switch
     {
         { mixup: not null } => "mixup",
@@ -133,6 +142,12 @@ public enum TaskKind
 
     /// <summary>The next token of a text.</summary>
     LanguageModeling,
+
+    /// <summary>Boxes of objects, and their masks or keypoints where the model tells them.</summary>
+    ObjectDetection,
+
+    /// <summary>The class of each pixel.</summary>
+    SemanticSegmentation,
 }
 
 public sealed record TrainConfig

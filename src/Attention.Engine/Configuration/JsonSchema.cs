@@ -1,6 +1,8 @@
 using System.Reflection;
 using System.Text.Json.Nodes;
 using System.Xml.Linq;
+using Attention.Models;
+using Attention.Modules;
 
 namespace Attention.Engine.Configuration;
 
@@ -13,6 +15,13 @@ public sealed class JsonSchema
     private readonly IReadOnlyList<NamedRecord> parts;
     private readonly Dictionary<Assembly, Dictionary<string, string>> descriptions = [];
 
+    // What many records have is written once, or the schema would have megabytes.
+    private readonly Dictionary<Type, (string Name, JsonObject? Schema)> shared = new()
+    {
+        [typeof(AttentionConfig)] = ("attention", null),
+        [typeof(BackboneConfig)] = ("backbone", null),
+    };
+
     private JsonSchema(IReadOnlyList<NamedRecord> parts) => this.parts = parts;
 
     /// <summary>Names of a registry that share one record, with an instance of it.</summary>
@@ -21,7 +30,8 @@ public sealed class JsonSchema
     /// <param name="parts">What may stand under a key of type <see cref="NamedPart"/>; anything, where nothing is given.</param>
     public static JsonObject Of<T>(params IReadOnlyList<NamedRecord> parts) where T : class, new()
     {
-        var schema = new JsonSchema(parts).Record(new T());
+        var writer = new JsonSchema(parts);
+        var schema = writer.Record(new T());
         var required = RecordShape.Of(typeof(T)).Fields.Where(field => field.IsRequired).Select(field => (JsonNode)field.Name).ToArray();
         var properties = schema["properties"]!.AsObject();
         properties.Insert(0, "base", new JsonObject { ["type"] = "string", ["description"] = "Another config that this one is laid over." });
@@ -30,7 +40,20 @@ public sealed class JsonSchema
         schema["anyOf"] = new JsonArray(
             new JsonObject { ["required"] = new JsonArray("base") },
             new JsonObject { ["required"] = new JsonArray(required) });
+        if (writer.shared.Values.Any(part => part.Schema is not null))
+            schema["definitions"] = new JsonObject(writer.shared.Values.Where(part => part.Schema is not null).Select(part => KeyValuePair.Create(part.Name, (JsonNode?)part.Schema)));
         return schema;
+    }
+
+    private JsonObject Shared(Type type)
+    {
+        var (name, schema) = shared[type];
+        if (schema is null)
+        {
+            shared[type] = (name, []); // it may be met within itself
+            shared[type] = (name, type == typeof(BackboneConfig) ? Part(part => part.Record is ImageModelConfig) : Member(PartFamily.Of(type)!));
+        }
+        return new() { ["allOf"] = new JsonArray(new JsonObject { ["$ref"] = $"#/definitions/{name}" }) };
     }
 
     private JsonObject Record(object defaults, JsonObject? name = null)
@@ -43,9 +66,10 @@ public sealed class JsonSchema
     }
 
     /// <summary>One map for each record of the registry. Their defaults differ by name, so none is given.</summary>
-    private JsonObject Part()
+    private JsonObject Part(Func<NamedRecord, bool> fits)
     {
-        if (parts.Count == 0)
+        var parts = this.parts.Where(fits).ToArray();
+        if (parts.Length == 0)
             return Named(OfType("string"), [new() { ["type"] = "object", ["properties"] = new JsonObject { ["name"] = OfType("string") } }]);
         var maps = parts.Select(part => Record(part.Record, OneOf(part.Names))).ToArray();
         foreach (var field in maps.SelectMany(map => map["properties"]!.AsObject())) field.Value!.AsObject().Remove("default");
@@ -77,9 +101,9 @@ public sealed class JsonSchema
             if (schema["type"] is JsonValue kind) schema["type"] = new JsonArray(kind.DeepClone(), "null");
             return schema;
         }
-        if (type == typeof(NamedPart)) return Part();
-        if (PartFamily.Of(type) is { } family)
-            return Named(OneOf([.. family.Names]), [.. family.Names.Select(name => Record(family.Defaults(name), new() { ["const"] = name }))]);
+        if (type == typeof(NamedPart)) return Part(_ => true);
+        if (shared.ContainsKey(type)) return Shared(type);
+        if (PartFamily.Of(type) is { } family) return Member(family);
         if (type == typeof(Node)) return [];
         if (type == typeof(bool)) return OfType("boolean");
         if (type == typeof(string)) return OfType("string");
@@ -94,6 +118,9 @@ public sealed class JsonSchema
         }
         return Record(value ?? RecordShape.Create(type));
     }
+
+    private JsonObject Member(PartFamily family) =>
+        Named(OneOf([.. family.Names]), [.. family.Names.Select(name => Record(family.Defaults(name), new() { ["const"] = name }))]);
 
     /// <summary>A name alone, or a map with a name.</summary>
     private static JsonObject Named(JsonObject name, JsonObject[] maps) => new() { ["anyOf"] = new JsonArray([name, .. maps]) };

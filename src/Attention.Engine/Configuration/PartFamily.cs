@@ -38,9 +38,6 @@ public sealed class PartFamily
 
     public IReadOnlyCollection<string> Names { get; }
 
-    /// <summary>The names whose records are of a type.</summary>
-    public IEnumerable<string> NamesOf(Type type) => Names.Where(name => type.IsInstanceOfType(Defaults(name)));
-
     /// <summary>The record with the defaults of a name.</summary>
     public object Defaults(string name) => defaults(name);
 

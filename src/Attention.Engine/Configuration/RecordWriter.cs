@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Runtime.CompilerServices;
+using Attention.Models;
 
 namespace Attention.Engine.Configuration;
 
@@ -16,6 +17,7 @@ public static class RecordWriter
         if (ScalarTypes.ToText(value) is var (text, isText)) return new ScalarNode(text, origin, isText);
         if (value is Node node) return node;
         if (value is NamedPart part) return part.ToNode();
+        if (value is BackboneConfig backbone) return Named(backbone, MapNode.Named(given));
         if (value is IDictionary dictionary)
             return new MapNode(dictionary.Cast<DictionaryEntry>().Select(each => Entry((string)each.Key, each.Value, given)).ToArray(), origin);
         if (Items(value!) is { } items)
@@ -25,6 +27,12 @@ public static class RecordWriter
         var entries = shape.Fields.Select(field => Entry(field.Name, field.Get(value), given));
         if (NameOf(value) is { } name && shape.Find("name") is null) entries = entries.Prepend(Entry("name", name, MapNode.Named(given)));
         return new MapNode(entries.ToArray(), origin);
+    }
+
+    private static MapNode Named(BackboneConfig backbone, MapNode? given)
+    {
+        var fields = (MapNode)ToNode(backbone.config, given);
+        return new([Entry("name", backbone.name, given), .. fields.Entries], fields.Origin);
     }
 
     /// <summary>The name of a record in the family to which one of its base types belongs, or null.</summary>

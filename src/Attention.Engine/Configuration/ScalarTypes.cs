@@ -76,7 +76,7 @@ internal static class ScalarTypes
         _ when IsWhole(type) => "1",
         _ when type == typeof(float) || type == typeof(double) => "0.1",
         _ when type.IsEnum => EnumNames(type)[0],
-        _ when type == typeof(NamedPart) => "{name: ...}",
+        _ when type == typeof(NamedPart) || type == typeof(Attention.Models.BackboneConfig) => "{name: ...}",
         _ when PartFamily.Of(type) is { } family => $"{{name: {family.Names.First()}}}",
         _ => "...",
     };

@@ -7,6 +7,7 @@ using Attention.Engine.Runs;
 using Attention.Engine.Training.Hooks;
 using Attention.Engine.Training.Setup;
 using Attention.Engine.Training.Tuning;
+using Attention.Models;
 using Attention.Modules;
 using Attention.Torch;
 using TorchSharp;
@@ -29,7 +30,7 @@ public static class Experiment
     /// <param name="hooks">What else happens, after the engine's own hooks.</param>
     public static ExperimentResult Train(Config<ExperimentConfig> config, IRunReporter reporter, CancellationToken cancellation, params TrainingHook[] hooks)
     {
-        var shown = config.Showing(config.Value.model, TaskSetup.ModelConfig(config.Value));
+        var shown = config.Showing(config.Value.model, TaskSetup.Check(config.Value));
         return Run(config.Value, () => RunFolder.Create(config.Value.output, config.Value.name, shown.ToYaml()), [], reporter, hooks, cancellation);
     }
 
@@ -44,13 +45,10 @@ public static class Experiment
         {
             using var scope = NewDisposeScope();
             using var model = ModelBuilder.Build(config.model);
-            if (config.lora is { } lora)
-                _ = new LoraAdapters(model, lora);
-            if (config.freeze.Length > 0)
-                Freezing.Freeze(model, config.freeze);
+            Tune(config, model);
             if (config.train.checkpoint_activations)
                 CheckpointBlocks(model);
-            ParameterGroups.Of(model, config.optimizer.lr, config.optimizer.weight_decay, config.optimizer.no_decay, config.optimizer.layer_decay);
+            using var optimizer = Optimizers.Create(config.optimizer, model);
         }
         finally
         {
@@ -83,7 +81,7 @@ public static class Experiment
         var model = checkpoints.Count == 0 && config.init is { } init ? Initialised(config.model, init, setup, reporter) : ModelBuilder.Build(config.model);
         model.to(device);
         long parameters = model.parameters().Sum(p => p.numel());
-        var adapters = Tune(config, model, setup);
+        var adapters = Tune(config, model);
         if (config.train.checkpoint_activations)
             CheckpointBlocks(model);
         using var task = setup.Create(model, device);
@@ -170,10 +168,10 @@ public static class Experiment
     }
 
     // What is trained of the model.
-    private static LoraAdapters? Tune(ExperimentConfig config, nn.Module model, TaskSetup setup)
+    private static LoraAdapters? Tune(ExperimentConfig config, nn.Module model)
     {
         if (config.linear_probe)
-            setup.FreezeFeatures(model);
+            Freezing.FreezeFeatures((ImageModel)model);
         var adapters = config.lora is { } lora ? new LoraAdapters(model, lora) : null;
         if (config.freeze.Length > 0)
             Freezing.Freeze(model, config.freeze);

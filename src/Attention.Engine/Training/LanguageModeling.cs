@@ -62,8 +62,10 @@ public sealed class LanguageModeling(LanguageModel model, TokenData data, Device
         var logits = model.call(((Batch)batch).Tokens);
         foreach (var (name, value) in auxiliary.Means())
             metrics[name] = value;
-        var loss = nn.functional.cross_entropy(logits.flatten(0, 1), ((Batch)batch).Targets.flatten(), ignore_index: TokenBatch.Ignored, label_smoothing: smoothing);
-        return scope.MoveToOuter(loss + auxiliary.Total());
+        var targets = ((Batch)batch).Targets.flatten();
+        var sum = nn.functional.cross_entropy(logits.flatten(0, 1), targets, ignore_index: TokenBatch.Ignored, reduction: nn.Reduction.Sum, label_smoothing: smoothing);
+        // A batch that asks for nothing has no loss, where a mean would be 0 / 0.
+        return scope.MoveToOuter(sum / targets.ne(TokenBatch.Ignored).sum().clamp_min(1) + auxiliary.Total());
     }
 
     /// <summary>

@@ -18,7 +18,7 @@ public class ConfigErrorTests
     // Unknown names.
     [InlineData("optimizer: {name: adamv}", "x.yaml:3: there is no optimizer named 'adamv'", "did you mean 'adamw'?")]
     [InlineData("schedule: zigzag", "x.yaml:3: there is no schedule named 'zigzag'", "possible: cosine, linear, step, polynomial, one_cycle, wsd, constant")]
-    [InlineData("task: segmentation", "x.yaml:3: 'task' is 'segmentation', but must be one of: image_classification, language_modeling", "possible: image_classification, language_modeling")]
+    [InlineData("task: segmentation", "x.yaml:3: 'task' is 'segmentation', but must be one of: image_classification, language_modeling, object_detection, semantic_segmentation", "possible: image_classification, language_modeling, object_detection, semantic_segmentation")]
     // Wrong types.
     [InlineData("train: {epochs: ten}", "x.yaml:3: 'train.epochs' is 'ten', but must be a whole number", "for example: epochs: 100")]
     [InlineData("train: {epochs: 2.5}", "x.yaml:3: 'train.epochs' is '2.5', but must be a whole number", "for example: epochs: 100")]

@@ -14,7 +14,7 @@ public class JsonSchemaTests
     [Theory]
     [InlineData("train.epochs", """{"description":"Passes over the training data.","type":"integer","minimum":1,"default":100}""")]
     [InlineData("clip_grad_norm", """{"description":"The largest norm that all gradients together may have; null for no limit.","type":["number","null"],"exclusiveMinimum":0}""")]
-    [InlineData("task", """{"description":"What is learnt.","enum":["image_classification","language_modeling"],"default":"image_classification"}""")]
+    [InlineData("task", """{"description":"What is learnt.","enum":["image_classification","language_modeling","object_detection","semantic_segmentation"],"default":"image_classification"}""")]
     [InlineData("log.report", """{"description":"Whether report.html is written.","type":"boolean","default":true}""")]
     public void A_key_has_type_limits_default_and_description(string path, string json) =>
         Assert.Equal(json, At(path).ToJsonString());

@@ -100,6 +100,20 @@ public sealed class LanguageModelingTests : IDisposable
         Assert.False(measured.ContainsKey("bits_per_byte"));
     }
 
+    [Fact]
+    public void A_batch_that_asks_for_nothing_changes_nothing()
+    {
+        var tokens = tensor(new long[] { 1, 2, 3 }, [1, 3]);
+        var source = new Fixed(tokens, full_like(tokens, TokenBatch.Ignored));
+        var data = new TokenData { Train = source, Held = source, VocabularySize = 5, Description = "" };
+        using var task = new LanguageModeling(new Gpt2(new Gpt2Config { vocab_size = 5, n_positions = 4, n_embd = 8, n_layer = 1, n_head = 2 }), data, CPU);
+        using var batch = task.Batches(0, 0).Single();
+        var loss = task.Loss(batch, new Dictionary<string, double>());
+        loss.backward();
+        Assert.Equal(0, loss.item<float>());
+        Assert.All(task.Model.parameters(), parameter => Assert.Equal(0, parameter.grad!.abs().max().item<float>()));
+    }
+
     private sealed class Fixed(Tensor tokens, Tensor targets) : ITokenSource
     {
         public int StepsPerEpoch => 1;
@@ -195,8 +209,9 @@ public sealed class LanguageModelingTests : IDisposable
     }
 
     [Theory]
-    [InlineData(new byte[] { 97, 98, 0xff, 99, 100, 101, 102 }, "is no UTF-8 at byte 2")]
-    [InlineData(new byte[] { 97, 98, 0xe2, 0x82 }, "is no UTF-8 at byte 2: it ends in the middle of a character")]
+    [InlineData(new byte[] { 97, 98, 0xff, 99, 100, 101, 102 }, "is no UTF-8: byte 2 is 0xFF, which begins no character")]
+    [InlineData(new byte[] { 97, 98, 0xff }, "is no UTF-8: byte 2 is 0xFF, which begins no character")]
+    [InlineData(new byte[] { 97, 98, 0xe2, 0x82 }, "is cut in the middle of a character: byte 2 begins one of 3 bytes, but only 2 are there")]
     public void Text_that_is_no_UTF8_is_named_with_its_place(byte[] bytes, string message)
     {
         File.WriteAllBytes(folder.File("bad.txt"), bytes);

@@ -4,7 +4,6 @@ using Attention.Engine.Configuration;
 using Attention.Engine.Data;
 using Attention.Engine.Reporting;
 using Attention.Engine.Training.Losses;
-using Attention.Engine.Training.Tuning;
 using Attention.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -34,7 +33,9 @@ internal sealed class ImageClassificationSetup : TaskSetup
     /// <exception cref="UserError">The first mistake.</exception>
     public static ImageModelConfig CheckParts(ExperimentConfig config)
     {
-        var (model, data) = (ModelConfigOf(config), (ImageDataConfig)config.data);
+        var model = ModelBuilder.Config(config.model) as ImageModelConfig
+            ?? throw new UserError($"model '{config.model.name}' takes no images", "choose an image model for task image_classification; ./attention models lists all");
+        var data = (ImageDataConfig)config.data;
         if (data.image_size != model.img_size)
             throw new UserError($"data.image_size is {data.image_size}, model.img_size is {model.img_size}", "set both to the same size");
         foreach (var line in new[] { data.transforms.train, data.transforms.eval })
@@ -47,9 +48,6 @@ internal sealed class ImageClassificationSetup : TaskSetup
         return model;
     }
 
-    public static ImageModelConfig ModelConfigOf(ExperimentConfig config) => ModelBuilder.Config(config.model) as ImageModelConfig
-        ?? throw new UserError($"model '{config.model.name}' takes no images", "choose an image model for task image_classification; ./attention models lists all");
-
     public override string Data => $"{train.Dataset.Count} images to train on, {held.Dataset.Count} held out";
 
     public override double? MultiplyAdds => ModelCatalogue.MultiplyAdds(config.model);
@@ -59,8 +57,6 @@ internal sealed class ImageClassificationSetup : TaskSetup
         if (config.init is { classifier: false } && model is ImageModel image)
             image.reset_classifier(image.num_classes);
     }
-
-    public override void FreezeFeatures(nn.Module model) => Freezing.FreezeFeatures((ImageModel)model);
 
     public override TrainingTask Create(nn.Module model, Device device)
     {

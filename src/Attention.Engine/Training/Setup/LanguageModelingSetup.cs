@@ -18,23 +18,26 @@ internal sealed class LanguageModelingSetup : TaskSetup
     public LanguageModelingSetup(ExperimentConfig config, IRunReporter reporter)
     {
         this.config = config;
-        var model = ModelConfigOf(config);
+        var model = CheckParts(config);
         data = TokenDataFactory.Open(config, reporter.Say);
         if (data.VocabularySize > model.vocab_size)
             throw new UserError($"the data has {data.VocabularySize} tokens, the model {model.vocab_size}", $"set model.vocab_size to {data.VocabularySize}");
-        if (config.data is TokenDataConfig { context: var context } && context > model.Context)
-            throw new UserError($"data.context is {context}, the model's is {model.Context}", "lower data.context, or give the model more positions");
     }
 
-    public static LanguageModelConfig ModelConfigOf(ExperimentConfig config) => ModelBuilder.Config(config.model) as LanguageModelConfig
-        ?? throw new UserError($"model '{config.model.name}' takes no tokens", "choose a language model for task language_modeling, such as gpt2; ./attention models lists all");
+    /// <summary>Finds what does not fit together before any text is read.</summary>
+    /// <exception cref="UserError">The first mistake.</exception>
+    public static LanguageModelConfig CheckParts(ExperimentConfig config)
+    {
+        var model = ModelBuilder.Config(config.model) as LanguageModelConfig
+            ?? throw new UserError($"model '{config.model.name}' takes no tokens", "choose a language model for task language_modeling, such as gpt2; ./attention models lists all");
+        int context = ((TokenDataConfig)config.data).context;
+        return context <= model.Context ? model
+            : throw new UserError($"data.context is {context}, the model's is {model.Context}", "lower data.context, or give the model more positions");
+    }
 
     public override string Data => data.Description;
 
     public override double? MultiplyAdds => ModelCatalogue.MultiplyAddsOfToken(config.model, ((TokenDataConfig)config.data).context);
-
-    public override void FreezeFeatures(nn.Module model) =>
-        throw new UserError("'linear_probe' is for image models", "freeze what should stay with 'freeze', or train low-rank changes with 'lora'");
 
     public override TrainingTask Create(nn.Module model, Device device) => new LanguageModeling((LanguageModel)model, data, device, config.loss.label_smoothing);
 

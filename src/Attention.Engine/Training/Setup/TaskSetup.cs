@@ -18,24 +18,14 @@ internal abstract class TaskSetup
         _ => throw new ArgumentException($"no setup for {config.task}"),
     };
 
-    /// <summary>The record of the config's model.</summary>
-    /// <exception cref="UserError">There is no such model, it has no such field, or it is none for the task.</exception>
-    public static object ModelConfig(ExperimentConfig config) => config.task switch
+    /// <summary>Finds what of the config does not fit together, without its data; gives the record of its model.</summary>
+    /// <exception cref="UserError">There is no such model, it has no such field, it is none for the task, or another first mistake.</exception>
+    public static object Check(ExperimentConfig config) => config.task switch
     {
-        TaskKind.ImageClassification => ImageClassificationSetup.ModelConfigOf(config),
-        TaskKind.LanguageModeling => LanguageModelingSetup.ModelConfigOf(config),
+        TaskKind.ImageClassification => ImageClassificationSetup.CheckParts(config),
+        TaskKind.LanguageModeling => LanguageModelingSetup.CheckParts(config),
         _ => throw new ArgumentException($"no setup for {config.task}"),
     };
-
-    /// <summary>Finds what of the config does not fit together, without its data.</summary>
-    /// <exception cref="UserError">The first mistake.</exception>
-    public static void Check(ExperimentConfig config)
-    {
-        if (config.task == TaskKind.ImageClassification)
-            ImageClassificationSetup.CheckParts(config);
-        else
-            ModelConfig(config);
-    }
 
     /// <summary>What there is to learn from, for people: <c>50000 images to train on, 10000 held out</c>.</summary>
     public abstract string Data { get; }
@@ -47,9 +37,6 @@ internal abstract class TaskSetup
     public virtual void Renew(nn.Module model)
     {
     }
-
-    /// <summary>Freezes everything but what makes features into answers.</summary>
-    public abstract void FreezeFeatures(nn.Module model);
 
     /// <summary>The task; it owns the model and the data from then on.</summary>
     public abstract TrainingTask Create(nn.Module model, Device device);
