@@ -72,4 +72,25 @@ public static class FormulaFill
     /// <summary>The weights of the loss that gradients are taken of, in [-1, 1).</summary>
     public static Tensor Probe(string name, long[] shape) =>
         tensor(Values(name, shape.Aggregate(1L, (product, size) => product * size), u => 2 * u - 1), shape);
+
+    /// <summary>An input of numbers in [0, 1).</summary>
+    public static Tensor Unit(string name, long[] shape) =>
+        tensor(Values(name, shape.Aggregate(1L, (product, size) => product * size), u => u), shape);
+
+    /// <summary>An image (C, H, W) in [0, 1) of squares with some noise: pure noise would look alike everywhere.</summary>
+    public static Tensor Image(string name, long[] shape)
+    {
+        const int Side = 16;
+        const double Square = 0.75, Noise = 0.25;
+        var (height, width) = (shape[1], shape[2]);
+        long down = (height + Side - 1) / Side, across = (width + Side - 1) / Side;
+        ulong seed = Seed(name), squares = Seed($"{name}.block");
+        var values = new float[shape[0] * height * width];
+        for (long i = 0; i < values.Length; i++)
+        {
+            long channel = i / (height * width), y = i / width % height, x = i % width;
+            values[i] = (float)(Square * Uniform(squares, (channel * down + y / Side) * across + x / Side) + Noise * Uniform(seed, i));
+        }
+        return tensor(values, shape);
+    }
 }

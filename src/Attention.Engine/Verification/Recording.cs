@@ -77,4 +77,6 @@ public sealed record RecordedBackward(double loss, IReadOnlyList<RecordedGradien
 
 [JsonSourceGenerationOptions(NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
 [JsonSerializable(typeof(Recording))]
+[JsonSerializable(typeof(RecordedState[]))]
+[JsonSerializable(typeof(RecordedGradient[]))]
 internal sealed partial class RecordingJson : JsonSerializerContext;

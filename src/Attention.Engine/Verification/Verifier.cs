@@ -61,6 +61,8 @@ public sealed partial class Verifier
         using var scope = NewDisposeScope();
         try
         {
+            if (DenseRecording.IsOne(path))
+                return DenseVerifier.Run(path);
             var recording = Recording.Load(path);
             if (RecordedModules.Name(recording) is { } part)
             {
@@ -96,25 +98,17 @@ public sealed partial class Verifier
 
     private bool StateAgrees()
     {
-        var expected = recording.state.ToDictionary(entry => entry.name);
-        // A tied tensor may be there once only.
-        problems.AddRange(expected.Keys.Except(state.Keys).Where(name => expected[name].alias_of is null).Select(name => $"missing '{name}' ({Shape(expected[name].shape)})"));
-        problems.AddRange(state.Keys.Except(expected.Keys).Select(name => $"unexpected '{name}' ({Shape(state[name].shape)})"));
-        foreach (var (name, tensor) in state)
-            if (expected.TryGetValue(name, out var entry) && !entry.shape.AsSpan().SequenceEqual(tensor.shape))
-                problems.Add($"'{name}' is ({Shape(tensor.shape)}), the reference has ({Shape(entry.shape)})");
+        problems.AddRange(RecordedStates.Differences(recording.state, state));
         if (problems.Count == 0 && Parameters != recording.parameter_count)
             problems.Add($"{Parameters} parameters, the reference has {recording.parameter_count}");
         return problems.Count == 0;
     }
 
-    private static string Shape(long[] shape) => string.Join(", ", shape);
-
     // --- forward and backward --------------------------------------------------------------------
 
     private void CompareValues()
     {
-        Fill();
+        RecordedStates.Fill(recording.state, state, recording.gain);
         model.eval();
         var features = new FeatureWatch(model, recording.features.Select(feature => feature.name));
         var inputs = RecordedModel.Inputs(recording);
@@ -156,26 +150,14 @@ public sealed partial class Verifier
         .Select(each => (each.output * FormulaFill.Probe(each.probe, each.output.shape)).sum() / each.output.numel())
         .Aggregate((sum, term) => sum + term);
 
-    private void Fill()
-    {
-        using var _ = no_grad();
-        foreach (var entry in recording.state)
-        {
-            if (entry.fill == "computed" || !state.ContainsKey(entry.name))
-                continue;
-            using var values = FormulaFill.Parameter(entry.alias_of ?? entry.name, entry.shape, entry.fill, entry.gain ?? recording.gain);
-            state[entry.name].copy_(values);
-        }
-    }
-
     private double Difference(RecordedTensor expected, Tensor found, string what)
     {
         if (!found.shape.AsSpan().SequenceEqual(expected.shape) && !IsMapOf(found.shape, expected.shape) && !IsMapOf(expected.shape, found.shape))
         {
-            problems.Add($"{what} is ({Shape(found.shape)}), the reference has ({Shape(expected.shape)})");
+            problems.Add($"{what} is ({RecordedStates.Shape(found.shape)}), the reference has ({RecordedStates.Shape(expected.shape)})");
             return double.PositiveInfinity;
         }
-        var samples = At(found, expected.indices);
+        var samples = RecordedStates.At(found, expected.indices);
         double worst = samples.Zip(expected.samples, (a, b) => Math.Abs(a - b)).Max() / Math.Max(expected.max_abs, 1e-30);
         Judge(worst, Math.Max(OutputTolerance, NoiseFactor * expected.noise), what);
         return worst;
@@ -193,24 +175,10 @@ public sealed partial class Verifier
             return;
         }
         using var gradient = tensor.grad;
-        if (expected.l2 is not { } norm || expected.zero)
-        {
-            if (expected.l2 is null && gradient is not null && gradient.abs().max().item<float>() != 0)
-                problems.Add($"a gradient reaches '{expected.name}', in the reference none does");
+        if (RecordedStates.GradientProblem(expected, gradient) is { } problem)
+            problems.Add(problem);
+        if (RecordedStates.GradientError(expected, gradient) is not { } error)
             return;
-        }
-        if (gradient is null)
-        {
-            problems.Add($"no gradient reaches '{expected.name}'");
-            return;
-        }
-        double typical = norm / Math.Sqrt(gradient.numel());
-        double ours = gradient.norm().item<float>();
-        double error = Math.Abs(ours - norm) / norm;
-        var indices = Enumerable.Range(0, expected.samples!.Length).Select(k => k * expected.stride % gradient.numel()).ToArray();
-        // A sample is measured by the typical element, or by itself where it is larger: the norm of all would hide anything.
-        foreach (var (a, b) in At(gradient, indices).Zip(expected.samples))
-            error = Math.Max(error, Math.Abs(a - b) / Math.Max(Math.Abs(b), typical));
         gradientError = Math.Max(gradientError, error);
         Judge(error, Math.Max(GradientTolerance, NoiseFactor * expected.noise), $"gradient of '{expected.name}'");
     }
@@ -219,11 +187,5 @@ public sealed partial class Verifier
     {
         if (!(error <= tolerance))
             problems.Add(string.Create(CultureInfo.InvariantCulture, $"{what} differs by {error:e2}, {tolerance:e0} is allowed"));
-    }
-
-    private static double[] At(Tensor tensor, long[] indices)
-    {
-        using var scope = NewDisposeScope();
-        return tensor.detach().contiguous().view(-1).index_select(0, torch.tensor(indices)).to(ScalarType.Float64).data<double>().ToArray();
     }
 }

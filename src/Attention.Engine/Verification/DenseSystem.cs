@@ -1,0 +1,47 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Attention.Engine.Verification;
+
+/// <summary>
+/// What a dense recording is compared with: a model, or a part without parameters, that gives its tensors under the recording's paths.
+/// </summary>
+public abstract class DenseSystem : IDisposable
+{
+    /// <summary>The model whose state has the recording's names; it is filled before <see cref="Compute"/>. Null for parts without parameters.</summary>
+    public virtual nn.Module? Model => null;
+
+    /// <summary>
+    /// Computes what was recorded, forward and backward. Every tensor and loss of the recording has to be there under its path;
+    /// what else stands in the recording as plain numbers is compared where there is a tensor of its path.
+    /// </summary>
+    public abstract IReadOnlyDictionary<string, Tensor> Compute();
+
+    /// <summary>The gradient of a parameter after <see cref="Compute"/>, for the list of gradients at a path; null where none reaches it.</summary>
+    public virtual Tensor? Gradient(string path, string parameter) => Model?.get_parameter(parameter)?.grad;
+
+    public virtual void Dispose()
+    {
+        Model?.Dispose();
+        GC.SuppressFinalize(this);
+    }
+}
+
+/// <summary>The systems that dense recordings are known of.</summary>
+internal static class DenseSystems
+{
+    // What a recording's system begins with, and what is compared with it.
+    private static readonly (string System, Func<DenseRecording, DenseSystem> Open)[] known =
+    [
+    ];
+
+    /// <summary>The system of a recording.</summary>
+    /// <exception cref="UserError">It is not known.</exception>
+    public static DenseSystem Open(DenseRecording recording)
+    {
+        foreach (var (system, open) in known)
+            if (recording.System.StartsWith(system, StringComparison.Ordinal))
+                return open(recording);
+        throw new UserError($"no port of '{recording.System}' to compare", "it may have come with a newer version");
+    }
+}
