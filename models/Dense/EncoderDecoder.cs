@@ -53,7 +53,7 @@ public sealed class EncoderDecoder : PixelwiseModel
     private readonly int[] indices;
 
     /// <exception cref="UserError">The backbone has too few maps for the frame, or lacks one that was asked for.</exception>
-    public EncoderDecoder(EncoderDecoderConfig config) : base(nameof(EncoderDecoder), config.backbone)
+    public EncoderDecoder(EncoderDecoderConfig config) : base(nameof(EncoderDecoder), config)
     {
         this.config = config;
         indices = config.out_indices ?? BackboneMaps.Choose(backbone.feature_info);

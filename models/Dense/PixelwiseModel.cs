@@ -10,7 +10,10 @@ public abstract class PixelwiseModel : SegmentationModel, ILayeredModel
 
     private protected readonly ImageModel backbone;
 
-    private protected PixelwiseModel(string name, BackboneConfig backbone) : base(name) => this.backbone = backbone.Create();
+    private protected PixelwiseModel(string name, SegmentationModelConfig config) : base(name) =>
+        (backbone, num_classes) = (config.backbone.Create(), config.num_classes);
+
+    public sealed override int num_classes { get; }
 
     /// <summary>The image model, which has no classifier.</summary>
     public ImageModel Backbone => backbone;

@@ -23,12 +23,13 @@ public sealed record TorchvisionSegmentationConfig : SegmentationModelConfig
 /// </summary>
 public sealed class TorchvisionSegmentation : PixelwiseModel
 {
-    private const double AuxiliaryWeight = 0.5;
+    /// <summary>What the second head counts in the loss.</summary>
+    public const double AuxiliaryWeight = 0.5;
 
     private readonly Sequential classifier;
     private readonly Sequential? aux_classifier;
 
-    public TorchvisionSegmentation(TorchvisionSegmentationConfig config) : base(nameof(TorchvisionSegmentation), config.backbone)
+    public TorchvisionSegmentation(TorchvisionSegmentationConfig config) : base(nameof(TorchvisionSegmentation), config)
     {
         int classes = config.num_classes;
         if (backbone.feature_info.Count < 2)
@@ -79,11 +80,8 @@ public sealed class TorchvisionSegmentation : PixelwiseModel
 
     // --- variants --------------------------------------------------------------------------------
 
-    private static TorchvisionSegmentationConfig On(string backbone, string head)
-    {
-        var resnet = BackboneConfig.Of(backbone);
-        return new() { head = head, backbone = resnet with { config = (Vision.ResNetConfig)resnet.config with { output_stride = 8 } } };
-    }
+    private static TorchvisionSegmentationConfig On(string resnet, string head) =>
+        new() { head = head, backbone = new(resnet, Vision.ResNet.Family.Table[resnet] with { output_stride = 8 }) };
 
     /// <summary>The variants, by torchvision's names.</summary>
     public static ModelFamily<TorchvisionSegmentationConfig> Family { get; } = new()

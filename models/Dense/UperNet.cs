@@ -45,7 +45,7 @@ public sealed class UperHead : DecodeHead
         Tensor[] levels = [.. lateral_convs.Zip(maps, (lateral, map) => lateral.call(map)),
             bottleneck.call(PyramidPooling.Apply(psp_modules, maps[^1], Options.align_corners))];
         for (int i = levels.Length - 1; i > 0; i--)
-            levels[i - 1] = levels[i - 1].add_(ResizeLike(levels[i], levels[i - 1]));
+            levels[i - 1] = levels[i - 1] + ResizeLike(levels[i], levels[i - 1]);
         Tensor[] outputs = [.. fpn_convs.Zip(levels, (conv, level) => conv.call(level)), levels[^1]];
         return fpn_bottleneck.call(cat([.. outputs.Select(output => ResizeLike(output, outputs[0]))], 1));
     }

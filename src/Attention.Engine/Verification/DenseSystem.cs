@@ -33,6 +33,9 @@ internal static class DenseSystems
     // What a recording's system begins with, and what is compared with it.
     private static readonly (string System, Func<DenseRecording, DenseSystem> Open)[] known =
     [
+        ("mmseg.models.decode_heads.", recording => new RecordedSegmentationHead(recording)),
+        ("detectron2.modeling.meta_arch.semantic_seg.SemSegFPNHead", recording => new RecordedSegmentationHead(recording)),
+        ("target fcn_resnet50", recording => new RecordedSegmentationLosses(recording)),
     ];
 
     /// <summary>The system of a recording.</summary>

@@ -89,5 +89,6 @@ internal sealed class FeatureWatch
         return call == 0 ? name : $"{name}#{call}";
     }
 
-    private void Add(string label, Tensor result) => features[label] = result.detach().DetachFromDisposeScope();
+    // A copy: what comes next may work in place.
+    private void Add(string label, Tensor result) => features[label] = result.detach().clone().DetachFromDisposeScope();
 }
