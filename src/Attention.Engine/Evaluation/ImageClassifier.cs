@@ -43,30 +43,31 @@ public sealed record ImageGuess(string File, int[] Classes, double[] Probabiliti
 /// <summary>A classifier with its weights and the preparation of images that it was made for.</summary>
 public sealed class ImageClassifier : IDisposable
 {
+    private readonly TrainedModel trained;
     private readonly ClassifierOptions options;
-    private readonly ExperimentConfig? run;
     private readonly TransformPipeline transforms;
 
-    private ImageClassifier(ImageModel model, NamedPart part, ImageModelConfig config, IReadOnlyList<string> report, ClassifierOptions options)
+    /// <param name="trained">The model, which belongs to the classifier from now on.</param>
+    /// <param name="options">How images are prepared; which model it is has been decided.</param>
+    /// <exception cref="UserError">It is no image model, or the preparation is impossible.</exception>
+    public ImageClassifier(TrainedModel trained, ClassifierOptions options)
     {
-        (Model, Part, Config, Report, this.options, run) = (model, part, config, report, options, ConfigOf(options.Model));
-        ClassNames = TrainingClasses(run) is { } names && names.Count == model.num_classes ? names : null;
-        model.eval();
-        Device = cuda.is_available() ? CUDA : CPU;
-        model.to(Device);
+        (this.trained, this.options) = (trained, options);
+        (Model, Config) = trained.As<ImageModel, ImageModelConfig>("image model", "choose one that ./attention models lists with an image size");
+        ClassNames = TrainingClasses(trained.Run) is { } names && names.Count == Model.num_classes ? names : null;
         transforms = Preparation();
     }
 
     public ImageModel Model { get; }
 
     /// <summary>What the model was built from.</summary>
-    public NamedPart Part { get; }
+    public NamedPart Part => trained.Part;
 
     public ImageModelConfig Config { get; }
-    public Device Device { get; }
+    public Device Device => trained.Device;
 
     /// <summary>What was loaded, a line each.</summary>
-    public IReadOnlyList<string> Report { get; }
+    public IReadOnlyList<string> Report => trained.Report;
 
     /// <summary>The names of the classes, from the training images of a run; null where those are not known.</summary>
     public IReadOnlyList<string>? ClassNames { get; }
@@ -77,36 +78,17 @@ public sealed class ImageClassifier : IDisposable
     /// <exception cref="UserError">There is no such model, its weights do not fit, or a field is wrong.</exception>
     public static ImageClassifier Open(ClassifierOptions options)
     {
-        var (part, init) = Directory.Exists(options.Model) ? OfRun(options) : OfRegistry(options);
-        part = With(part, options.Fields);
-        var (model, report) = ModelBuilder.Build(part, init);
-        // The weights know how many classes there are.
-        if (report.Reinitialised.Count > 0)
+        var trained = TrainedModel.Open(options.Model, options.Checkpoint, options.Fields);
+        try
         {
-            model.Dispose();
-            part = With(part, [$"num_classes={report.Reinitialised[0].Checkpoint[0]}"]);
-            (model, report) = ModelBuilder.Build(part, init);
+            return new ImageClassifier(trained, options);
         }
-        if (model is ImageModel image && ModelBuilder.Config(part) is ImageModelConfig config)
-            return new ImageClassifier(image, part, config, [.. report.Describe()], options);
-        model.Dispose();
-        throw new UserError($"'{part.name}' is no image model", "choose one that ./attention models lists with an image size");
+        catch
+        {
+            trained.Dispose();
+            throw;
+        }
     }
-
-    private static (NamedPart, InitConfig) OfRegistry(ClassifierOptions options) => options.Checkpoint is { } checkpoint
-        ? (new NamedPart(options.Model), new InitConfig { checkpoint = checkpoint })
-        : throw new UserError($"no weights were given for '{options.Model}'", "add --checkpoint FILE, or name the folder of a run");
-
-    private static (NamedPart, InitConfig) OfRun(ClassifierOptions options)
-    {
-        var run = RunFolder.Open(options.Model);
-        var best = Path.Combine(run.Checkpoints, "best", Checkpoints.Checkpoint.ModelFile);
-        if (options.Checkpoint is null && !File.Exists(best))
-            throw new UserError($"run '{options.Model}' has no best checkpoint", "train it for an epoch at least, or add --checkpoint FILE");
-        return (ExperimentConfig.Load(run.ConfigFile).Value.model, new InitConfig { checkpoint = options.Checkpoint ?? best });
-    }
-
-    private static ExperimentConfig? ConfigOf(string model) => Directory.Exists(model) ? ExperimentConfig.Load(RunFolder.Open(model).ConfigFile).Value : null;
 
     // Of the images that a run was trained on, where they are still there.
     private static IReadOnlyList<string>? TrainingClasses(ExperimentConfig? run)
@@ -130,20 +112,17 @@ public sealed class ImageClassifier : IDisposable
     /// <exception cref="UserError">The model is none of a run, or the images are missing.</exception>
     public IImageDataset HeldOut(Action<string> say, Action<string> warn, CancellationToken cancellation)
     {
-        if (run?.data is not ImageDataConfig data)
+        if (trained.Run?.data is not ImageDataConfig data)
             throw new UserError("no images were given", "name a folder with one folder of images for each class");
         var held = DatasetFactory.OpenLabelled(data, say, warn, cancellation).Held;
         return data is ImageFolderConfig { classes: { Length: > 0 } chosen } ? new ClassSubset(held, chosen) : held;
     }
 
-    private static NamedPart With(NamedPart part, IReadOnlyList<string> fields) =>
-        fields.Count == 0 ? part : new NamedPart(part.name, Origin.Default, Overrides.Apply(part.options, fields), part.Path);
-
     // The run's own, or timm's rule for the size before the crop.
     private TransformPipeline Preparation()
     {
         var normalize = new Normalize([.. Config.mean.Select(v => (float)v)], [.. Config.std.Select(v => (float)v)]);
-        if (options is { CropPct: null, Interpolation: null, Fields.Count: 0 } && (run?.data as ImageDataConfig)?.transforms.eval is { } own)
+        if (options is { CropPct: null, Interpolation: null, Fields.Count: 0 } && (trained.Run?.data as ImageDataConfig)?.transforms.eval is { } own)
             return own.Contains("normalize", StringComparison.Ordinal) ? TransformPipeline.Parse(own) : TransformPipeline.Parse(own).With(normalize);
         var interpolation = options.Interpolation ?? Config.interpolation;
         if (interpolation is not ("bicubic" or "bilinear"))
@@ -263,5 +242,5 @@ public sealed class ImageClassifier : IDisposable
         }
     }
 
-    public void Dispose() => Model.Dispose();
+    public void Dispose() => trained.Dispose();
 }
