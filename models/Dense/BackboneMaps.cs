@@ -10,14 +10,12 @@ public static class BackboneMaps
 {
     private const int Levels = 4;
 
-    /// <summary>
-    /// The last map of each of the coarsest four resolutions; where a backbone has one resolution alone, the maps after each quarter
-    /// of its blocks.
-    /// </summary>
+    /// <summary>The last four; where all have the same resolution, those after each quarter of the blocks.</summary>
     public static int[] Choose(IReadOnlyList<FeatureInfo> maps)
     {
-        int[] last = [.. Enumerable.Range(0, maps.Count).Where(i => i + 1 == maps.Count || maps[i + 1].Stride != maps[i].Stride)];
-        return last.Length > 1 || maps.Count < Levels ? [.. last.TakeLast(Levels)] : [.. Enumerable.Range(1, Levels).Select(i => i * maps.Count / Levels - 1)];
+        int count = Math.Min(Levels, maps.Count);
+        bool isPlain = maps.All(map => map.Stride == maps[0].Stride);
+        return [.. Enumerable.Range(1, count).Select(i => isPlain ? i * maps.Count / count - 1 : maps.Count - count + i - 1)];
     }
 }
 

@@ -18,6 +18,8 @@ public sealed record DeepLabConfig : EncoderDecoderConfig
     /// <summary>Channels of the finest map beside the others, in DeepLabV3+; 0 for none.</summary>
     public int c1_channels { get; init; } = 48;
 
+    internal override bool TakesAll => separable;
+
     internal override DecodeHead Head(IReadOnlyList<FeatureInfo> maps) =>
         separable ? new SeparableAsppHead(HeadOptions(maps, channels), dilations, c1_channels) : new AsppHead(HeadOptions(maps, channels), dilations);
 }

@@ -45,6 +45,8 @@ public sealed record FcnConfig : EncoderDecoderConfig
     /// <summary>Whether the map stands beside what the convolutions give.</summary>
     public bool concat_input { get; init; } = true;
 
+    internal override bool TakesAll => false;
+
     internal override DecodeHead Head(IReadOnlyList<FeatureInfo> maps) => new FcnHead(HeadOptions(maps, channels), num_convs, concat_input);
 }
 

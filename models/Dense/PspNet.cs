@@ -14,6 +14,8 @@ public sealed record PspNetConfig : EncoderDecoderConfig
     /// <summary>Cells along a side of each grid over which the map is averaged.</summary>
     public int[] pool_scales { get; init; } = [1, 2, 3, 6];
 
+    internal override bool TakesAll => false;
+
     internal override DecodeHead Head(IReadOnlyList<FeatureInfo> maps) => new PspHead(HeadOptions(maps, channels), pool_scales);
 }
 

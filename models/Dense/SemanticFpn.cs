@@ -111,8 +111,8 @@ public sealed class SemSegFpnHead : nn.Module<Tensor[], Tensor>
     public SemSegFpnHead(DecodeHeadOptions options, IReadOnlyList<int> strides, int common_stride) : base(nameof(SemSegFpnHead))
     {
         scales = [.. strides.Select((stride, i) => Scale(options, i, int.Log2(stride) - int.Log2(common_stride)))];
-        foreach (var (stride, scale) in strides.Zip(scales))
-            register_module($"p{int.Log2(stride)}", scale);
+        for (int i = 0; i < scales.Length; i++)
+            register_module($"p{int.Log2(strides[0]) + i}", scales[i]);
         predictor = nn.Conv2d(options.width, options.num_classes, kernel_size: 1);
         nn.init.kaiming_normal_(predictor.weight, mode: nn.init.FanInOut.FanOut, nonlinearity: nn.init.NonlinearityType.ReLU);
         nn.init.zeros_(predictor.bias!);
