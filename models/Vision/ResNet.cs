@@ -33,7 +33,7 @@ public sealed record ResNetConfig : ImageModelConfig
     public string attn_layer { get; init; } = "";
     /// <summary>Channels between the two layers of se, as a share of the block's.</summary>
     public double rd_ratio { get; init; } = 1.0 / 16;
-    /// <summary>batchnorm, or groupnorm of 32 groups.</summary>
+    /// <summary>batchnorm, groupnorm of 32 groups, or frozen_batchnorm: with the statistics and weights that were loaded, as detectors have it.</summary>
     public string norm_layer { get; init; } = "batchnorm";
     /// <summary>What halves a map in place of strides, against aliasing: "" (strides), avg or blur.</summary>
     public string aa_layer { get; init; } = "";
@@ -215,8 +215,8 @@ public sealed class ResNet : StagedModel
             throw new UserError($"stem_type '{config.stem_type}' is not known", "choose \"\", deep, deep_tiered or small");
         if (config.attn_layer is not ("" or "se" or "eca" or "eca_3"))
             throw new UserError($"attn_layer '{config.attn_layer}' is not known", "choose \"\", se, eca or eca_3");
-        if (config.norm_layer is not ("batchnorm" or "groupnorm"))
-            throw new UserError($"norm_layer '{config.norm_layer}' is not known", "choose batchnorm or groupnorm");
+        if (config.norm_layer is not ("batchnorm" or "groupnorm" or "frozen_batchnorm"))
+            throw new UserError($"norm_layer '{config.norm_layer}' is not known", "choose batchnorm, groupnorm or frozen_batchnorm");
         if (config.aa_layer is not ("" or "avg" or "blur"))
             throw new UserError($"aa_layer '{config.aa_layer}' is not known", "choose \"\", avg or blur");
         if (config.output_stride is not (8 or 16 or 32))
@@ -229,8 +229,12 @@ public sealed class ResNet : StagedModel
             throw new UserError($"channels has {config.channels.Length} stages", "give the channels of four stages");
     }
 
-    internal static nn.Module<Tensor, Tensor> Norm(ResNetConfig config, int channels) =>
-        config.norm_layer == "groupnorm" ? nn.GroupNorm(32, channels) : nn.BatchNorm2d(channels);
+    internal static nn.Module<Tensor, Tensor> Norm(ResNetConfig config, int channels) => config.norm_layer switch
+    {
+        "groupnorm" => nn.GroupNorm(32, channels),
+        "frozen_batchnorm" => new FrozenBatchNorm2d(channels),
+        _ => nn.BatchNorm2d(channels),
+    };
 
     /// <summary>What halves a map; null where strides do.</summary>
     internal static nn.Module<Tensor, Tensor>? AntiAlias(ResNetConfig config, int channels) => config.aa_layer switch
@@ -280,7 +284,7 @@ public sealed class ResNet : StagedModel
         foreach (var module in root.modules())
             if (module is Conv2d conv)
                 nn.init.kaiming_normal_(conv.weight, mode: nn.init.FanInOut.FanOut, nonlinearity: nn.init.NonlinearityType.ReLU);
-            else if (module is ResNetBlock block)
+            else if (module is ResNetBlock { Last: not FrozenBatchNorm2d } block)
                 nn.init.zeros_(block.Last.get_parameter("weight")!);
     }
 

@@ -17,6 +17,9 @@ public abstract class DenseSystem : IDisposable
     /// </summary>
     public abstract IReadOnlyDictionary<string, Tensor> Compute();
 
+    /// <summary>What a module gave, as the reference lays it out.</summary>
+    public virtual Tensor Feature(string path, Tensor found) => found;
+
     /// <summary>The gradient of a parameter after <see cref="Compute"/>, for the list of gradients at a path; null where none reaches it.</summary>
     public virtual Tensor? Gradient(string path, string parameter) => Model?.get_parameter(parameter)?.grad;
 
@@ -36,6 +39,7 @@ internal static class DenseSystems
         ("mmseg.models.decode_heads.", recording => new RecordedSegmentationHead(recording)),
         ("detectron2.modeling.meta_arch.semantic_seg.SemSegFPNHead", recording => new RecordedSegmentationHead(recording)),
         ("target fcn_resnet50", recording => new RecordedSegmentationLosses(recording)),
+        ("Michel-liu/GroupPose", recording => new GroupPoseSystem(recording)),
     ];
 
     /// <summary>The system of a recording.</summary>

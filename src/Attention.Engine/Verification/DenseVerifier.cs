@@ -65,7 +65,7 @@ internal sealed class DenseVerifier
                 Compare(DenseRow.Plain(numbers, path, found.shape), found, ref outputError);
         foreach (var row in recording.FeatureRows)
             if ((values.GetValueOrDefault($"features.{row.Path}") ?? features?.Find(row.Path)) is { } found)
-                Compare(row with { Path = $"feature '{row.Path}'" }, found, ref featureError);
+                Compare(row with { Path = $"feature '{row.Path}'" }, system.Feature(row.Path, found), ref featureError);
             else if (recording.state.Any(entry => entry.name.StartsWith(row.Path.Split('#')[0] + ".", StringComparison.Ordinal)))
                 problems.Add($"no module '{row.Path}' to compare a feature of");
         foreach (var (path, list) in recording.GradientLists)

@@ -1,3 +1,4 @@
+using Attention.Models.Dense;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -38,7 +39,8 @@ internal sealed class FeatureWatch
     private static nn.Module? LastOf(nn.Module list) => list.named_children().LastOrDefault().module;
 
     private static bool IsCallable(nn.Module module) => module is nn.Module<Tensor, Tensor> or nn.Module<Tensor, Tensor[]> or nn.Module<Tensor[], Tensor[]>
-        or nn.Module<Tensor, (Tensor, Tensor)> or nn.Module<Tensor, Tensor, Tensor> or nn.Module<Tensor, Tensor, Tensor, Tensor>;
+        or nn.Module<Tensor, (Tensor, Tensor)> or nn.Module<Tensor, Tensor, Tensor> or nn.Module<Tensor, Tensor, Tensor, Tensor>
+        or nn.Module<Tensor, DeformableContext, Tensor>;
 
     private void Watch(string name, nn.Module? module)
     {
@@ -52,6 +54,9 @@ internal sealed class FeatureWatch
                 break;
             case nn.Module<Tensor, Tensor, Tensor, Tensor> one:
                 one.register_forward_hook((_, _, _, _, result) => Keep(name, result));
+                break;
+            case nn.Module<Tensor, DeformableContext, Tensor> one:
+                one.register_forward_hook((_, _, _, result) => Keep(name, result));
                 break;
             case nn.Module<Tensor, Tensor[]> many:
                 many.register_forward_hook((_, _, results) => Keep(name, results));

@@ -24,11 +24,13 @@ internal static class RecordedStates
     public static void Fill(IReadOnlyList<RecordedState> recorded, IReadOnlyDictionary<string, Tensor> state, double gain)
     {
         using var _ = no_grad();
+        var gains = recorded.ToDictionary(entry => entry.name, entry => entry.gain);
         foreach (var entry in recorded)
         {
             if (entry.fill == "computed" || !state.TryGetValue(entry.name, out var own))
                 continue;
-            using var values = FormulaFill.Parameter(entry.alias_of ?? entry.name, entry.shape, entry.fill, entry.gain ?? gain);
+            var source = entry.alias_of ?? entry.name;
+            using var values = FormulaFill.Parameter(source, entry.shape, entry.fill, gains[source] ?? gain);
             own.copy_(values);
         }
     }

@@ -1,0 +1,323 @@
+using Attention.Modules;
+using Attention.Modules.Dense;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Attention.Models.Dense;
+
+/// <summary>A Group Pose; fields as in the authors' configs.</summary>
+public sealed record GroupPoseConfig : DeformableDetectorConfig
+{
+    /// <summary>K, keypoints of a pose: COCO's 17 or CrowdPose's 14.</summary>
+    public int num_body_points { get; init; } = 17;
+    /// <summary>Longest wavelength of positions over the shortest, of y.</summary>
+    public double pe_temperatureH { get; init; } = 20;
+    /// <summary>The same of x.</summary>
+    public double pe_temperatureW { get; init; } = 20;
+    /// <summary>A norm after the encoder.</summary>
+    public bool pre_norm { get; init; }
+    public string transformer_activation { get; init; } = "relu";
+    /// <summary>Queries start as zeros rather than as what the encoder has where they are.</summary>
+    public bool learnable_tgt_init { get; init; }
+    public bool dec_pred_class_embed_share { get; init; }
+    public bool dec_pred_pose_embed_share { get; init; }
+    public bool two_stage_class_embed_share { get; init; }
+    public bool cls_no_bias { get; init; }
+    public bool aux_loss { get; init; } = true;
+    public double cls_loss_coef { get; init; } = 2;
+    public double keypoints_loss_coef { get; init; } = 10;
+    public double oks_loss_coef { get; init; } = 4;
+    /// <summary>Weight of the losses of the encoder's proposals.</summary>
+    public double interm_loss_coef { get; init; } = 1;
+    public double set_cost_class { get; init; } = 2;
+    public double set_cost_keypoints { get; init; } = 10;
+    public double set_cost_oks { get; init; } = 4;
+}
+
+/// <summary>
+/// A layer of the decoder. Poses (B, N, K + 1, C), of which the first of each group is the query of the whole person: attention
+/// within each person, attention among the queries of one kind, then each reads the maps.
+/// </summary>
+internal sealed class GroupPoseDecoderLayer : nn.Module<Tensor, DeformableContext, Tensor>
+{
+    private readonly QueryAttention within_attn;
+    private readonly LayerNorm within_norm;
+    private readonly QueryAttention across_attn;
+    private readonly LayerNorm across_norm;
+    private readonly MultiScaleDeformableAttention cross_attn;
+    private readonly LayerNorm norm1;
+    private readonly Linear linear1;
+    private readonly Linear linear2;
+    private readonly LayerNorm norm2;
+    private readonly GroupPoseConfig config;
+
+    public GroupPoseDecoderLayer(GroupPoseConfig config) : base(nameof(GroupPoseDecoderLayer))
+    {
+        this.config = config;
+        int dim = config.hidden_dim;
+        within_attn = new QueryAttention(dim, config.nheads, config.dropout);
+        within_norm = nn.LayerNorm(dim);
+        across_attn = new QueryAttention(dim, config.nheads, config.dropout);
+        across_norm = nn.LayerNorm(dim);
+        cross_attn = new MultiScaleDeformableAttention(dim, config.num_feature_levels, config.nheads, config.dec_n_points, GroupPose.SpreadStart(config.dec_n_points));
+        norm1 = nn.LayerNorm(dim);
+        linear1 = nn.Linear(dim, config.dim_feedforward);
+        linear2 = nn.Linear(config.dim_feedforward, dim);
+        norm2 = nn.LayerNorm(dim);
+        RegisterComponents();
+        DetrLayers.Initialise(linear1, linear2);
+    }
+
+    public override Tensor forward(Tensor poses, DeformableContext context)
+    {
+        using var scope = NewDisposeScope();
+        // As in the authors' code, which adds in place: positions stay in the queries, values and shortcuts too.
+        var x = (poses + context.Positions).flatten(0, 1);
+        x = within_norm.call(x + Drop(within_attn.call(x, x, x, null)));
+        var kinds = x.view(poses.shape).transpose(1, 2).flatten(0, 1);
+        kinds = across_norm.call(kinds + Drop(across_attn.call(kinds, kinds, kinds, context.Bias)));
+        x = kinds.view(poses.shape[0], poses.shape[2], poses.shape[1], poses.shape[3]).transpose(1, 2) + context.Positions;
+        var queries = x.flatten(1, 2);
+        queries = norm1.call(queries + Drop(cross_attn.call(queries, context.References, context.Memory!, context.Maps)));
+        queries = norm2.call(queries + DetrLayers.FeedForward(this, queries, linear1, linear2, config.dropout, config.transformer_activation));
+        return scope.MoveToOuter(queries.view(poses.shape));
+    }
+
+    private Tensor Drop(Tensor x) => DetrLayers.Drop(this, x, config.dropout);
+}
+
+/// <summary>The layers and heads of the decoder.</summary>
+internal sealed class GroupPoseDecoder : nn.Module
+{
+    // Poses are moved in logits of numbers kept this far from 0 and 1.
+    private const double Margin = 1e-3;
+
+    private readonly ModuleList<GroupPoseDecoderLayer> layers;
+    private readonly Perceptron half_pose_ref_point_head;
+    private readonly ModuleList<Perceptron> pose_embed;
+    private readonly ModuleList<Linear> class_embed;
+    private readonly long dim;
+
+    public GroupPoseDecoder(GroupPoseConfig config, ModuleList<Perceptron> pose_embed, ModuleList<Linear> class_embed) : base(nameof(GroupPoseDecoder))
+    {
+        dim = config.hidden_dim;
+        layers = nn.ModuleList([.. Enumerable.Range(0, config.dec_layers).Select(_ => new GroupPoseDecoderLayer(config))]);
+        half_pose_ref_point_head = new Perceptron(dim, dim, dim, 2);
+        (this.pose_embed, this.class_embed) = (pose_embed, class_embed);
+        RegisterComponents();
+    }
+
+    /// <summary>What each layer predicts, the last at the end.</summary>
+    /// <param name="poses">Queries (B, N, K + 1, C).</param>
+    /// <param name="references">Where they are, (B, N, K + 1, 2): the middle of the pose, then its keypoints.</param>
+    /// <param name="memory">(B, S, C).</param>
+    /// <param name="maps">What the S places are.</param>
+    /// <param name="bias">Of the attention across persons; null for none.</param>
+    public PosePrediction[] Decode(Tensor poses, Tensor references, Tensor memory, FlatMaps maps, Tensor? bias)
+    {
+        using var scope = NewDisposeScope();
+        // The references that a layer's own head starts from keep their graph; the next layer starts without.
+        var (states, starts) = (new Tensor[layers.Count], new Tensor[layers.Count]);
+        for (int i = 0; i < layers.Count; i++)
+        {
+            starts[i] = references;
+            references = references.detach();
+            var onMaps = maps.OnMaps(references.flatten(1, 2));
+            var embedded = half_pose_ref_point_head.call(SinePositions.OfPoints(onMaps.select(2, 0), dim)).view(poses.shape);
+            var positions = cat([zeros_like(embedded.narrow(2, 0, 1)), Keypoints(embedded)], 2);
+            // As in the authors' code, which adds in place: what an earlier layer gave to its head has the next one's positions in it.
+            if (i > 0)
+                states[i - 1] = poses + positions;
+            poses = layers[i].call(poses, new DeformableContext(maps, memory, positions, onMaps) { Bias = bias });
+            states[i] = poses;
+            if (i + 1 < layers.Count)
+                references = WithMiddle(Moved(i, references, poses));
+        }
+        return [.. states.Select((state, i) => new PosePrediction(
+            scope.MoveToOuter(class_embed[i].call(state.select(2, 0))), scope.MoveToOuter(Moved(i, starts[i], state))))];
+    }
+
+    /// <summary>Keypoints (..., K, 2) with their middle before them, (..., K + 1, 2).</summary>
+    public static Tensor WithMiddle(Tensor keypoints) => cat([keypoints.mean([-2], keepdim: true), keypoints], -2);
+
+    private Tensor Moved(int layer, Tensor references, Tensor poses) =>
+        (DetrLayers.InverseSigmoid(Keypoints(references), Margin) + pose_embed[layer].call(Keypoints(poses))).sigmoid();
+
+    // All but the first of each group.
+    private static Tensor Keypoints(Tensor groups) => groups.narrow(2, 1, groups.shape[2] - 1);
+}
+
+/// <summary>Encoder, choice of queries and decoder.</summary>
+internal sealed class GroupPoseTransformer : nn.Module
+{
+    private readonly DeformableEncoder encoder;
+    private readonly GroupPoseDecoder decoder;
+    private readonly Parameter? level_embed;
+    private readonly Embedding keypoint_embedding;
+    private readonly Embedding instance_embedding;
+    private readonly Tensor? tgt_embed;
+    private readonly Linear enc_output;
+    private readonly LayerNorm enc_output_norm;
+    private readonly Perceptron enc_pose_embed;
+    private readonly Linear enc_out_class_embed;
+    private readonly GroupPoseConfig config;
+
+    public GroupPoseTransformer(GroupPoseConfig config, ModuleList<Perceptron> pose_embed, ModuleList<Linear> class_embed) : base(nameof(GroupPoseTransformer))
+    {
+        this.config = config;
+        int dim = config.hidden_dim, points = config.num_body_points;
+        encoder = new DeformableEncoder(config, GroupPose.SpreadStart(config.enc_n_points), config.pre_norm);
+        decoder = new GroupPoseDecoder(config, pose_embed, class_embed);
+        using var _ = no_grad();
+        if (config.num_feature_levels > 1 && config.enc_layers > 0)
+            level_embed = new Parameter(nn.init.normal_(empty(config.num_feature_levels, dim)));
+        keypoint_embedding = nn.Embedding(points, dim);
+        instance_embedding = nn.Embedding(1, dim);
+        nn.init.xavier_uniform_(keypoint_embedding.weight!);
+        nn.init.xavier_uniform_(instance_embedding.weight!);
+        if (config.learnable_tgt_init)
+            register_buffer(nameof(tgt_embed), tgt_embed = zeros(config.num_queries, dim));
+        enc_output = nn.Linear(dim, dim);
+        enc_output_norm = nn.LayerNorm(dim);
+        DetrLayers.Initialise(enc_output);
+        enc_pose_embed = new Perceptron(dim, 2 * dim, 2 * points, 4).StartAtZero();
+        enc_out_class_embed = config is { two_stage_class_embed_share: true, dec_pred_class_embed_share: true } ? class_embed[0]
+            : DetrLayers.Classifier(dim, GroupPose.Logits(config), !config.cls_no_bias);
+        RegisterComponents();
+    }
+
+    /// <summary>Added to the positions of each level.</summary>
+    public Tensor? LevelEmbedding => level_embed;
+
+    /// <summary>What the decoder's layers predict, and what the encoder does at the places of the queries.</summary>
+    public (PosePrediction[] Layers, PosePrediction Encoder) Predict(FlatFeatures features)
+    {
+        using var scope = NewDisposeScope();
+        var memory = encoder.call(features);
+        var (proposals, valid) = DeformableEncoder.Proposals(features.Maps, memory.device);
+        var states = enc_output_norm.call(enc_output.call(memory.masked_fill(valid.logical_not(), 0)));
+
+        var logits = enc_out_class_embed.call(states);
+        var places = logits.amax([-1]).topk(Math.Min(config.num_queries, (int)states.shape[1]), 1).indexes;
+        var chosen = DetrLayers.Gather(states, places);
+        var starts = DetrLayers.Gather(proposals.expand(states.shape[0], -1, -1), places).narrow(-1, 0, 2).unsqueeze(-2);
+        var keypoints = (enc_pose_embed.call(chosen).unflatten(-1, config.num_body_points, 2) + starts).sigmoid();
+
+        var content = tgt_embed is null ? chosen.detach().unsqueeze(2) : tgt_embed.unsqueeze(1).expand(chosen.shape[0], -1, 1, -1);
+        var persons = instance_embedding.weight!.expand(chosen.shape[0], chosen.shape[1], 1, -1);
+        var poses = cat([persons, content + keypoint_embedding.weight!], 2);
+        var layers = decoder.Decode(poses, GroupPoseDecoder.WithMiddle(keypoints).detach(), memory, features.Maps, null);
+        foreach (var layer in layers)
+            (_, _) = (scope.MoveToOuter(layer.Logits), scope.MoveToOuter(layer.Keypoints));
+        return (layers, new PosePrediction(scope.MoveToOuter(enc_out_class_embed.call(chosen)), scope.MoveToOuter(keypoints)));
+    }
+}
+
+/// <summary>
+/// Group Pose: poses of several persons end to end, from N groups of a query of the person and one of each keypoint. Liu et al.,
+/// Group Pose: A Simple Baseline for End-to-End Multi-person Pose Estimation, 2023 (arXiv:2308.07313). Parameter names as in
+/// the authors' repository, Michel-liu/GroupPose, with a backbone of the zoo as <c>backbone.0.body</c>.
+/// </summary>
+public sealed class GroupPose : DetectionModel
+{
+    private readonly GroupPoseTransformer transformer;
+    private readonly ModuleList<Sequential> input_proj;
+    private readonly DetrBackbone backbone;
+    private readonly ModuleList<Linear> class_embed;
+    private readonly ModuleList<Perceptron> pose_embed;
+    private readonly GroupPoseConfig config;
+    private readonly GroupPoseCriterion criterion;
+
+    public GroupPose(GroupPoseConfig config) : base(nameof(GroupPose))
+    {
+        this.config = config;
+        criterion = new GroupPoseCriterion(config);
+        int dim = config.hidden_dim;
+        Linear NewClasses() => DetrLayers.Classifier(dim, Logits(config), !config.cls_no_bias);
+        Perceptron NewPoses() => new Perceptron(dim, dim, 2, 3).StartAtZero();
+        class_embed = nn.ModuleList(PerLayer(config.dec_layers, config.dec_pred_class_embed_share, NewClasses));
+        pose_embed = nn.ModuleList(PerLayer(config.dec_layers, config.dec_pred_pose_embed_share, NewPoses));
+        backbone = new DetrBackbone(config.backbone, config.backbone_maps, config.frozen_stages);
+        input_proj = DeformableInput.Projections(backbone.Channels, config);
+        transformer = new GroupPoseTransformer(config, pose_embed, class_embed);
+        RegisterComponents();
+    }
+
+    public override DetectionKinds Finds => DetectionKinds.Keypoints | DetectionKinds.Boxes;
+
+    // The authors count classes from 1, COCO's person: the logit before the first is of nothing.
+    internal static int Logits(GroupPoseConfig config) => config.num_classes + 1;
+
+    // The authors start places at the queries unless there are multiples of four.
+    internal static bool SpreadStart(int points) => points % 4 == 0;
+
+    private static T[] PerLayer<T>(int layers, bool shared, Func<T> create)
+    {
+        var one = create();
+        return [.. Enumerable.Range(0, layers).Select(i => i == 0 || shared ? one : create())];
+    }
+
+    /// <summary>What the decoder's layers predict, the last at the end, and what the encoder does.</summary>
+    public (PosePrediction[] Layers, PosePrediction Encoder) Predict(PaddedImages images)
+    {
+        var maps = backbone.Maps(images.pixels);
+        return transformer.Predict(DeformableInput.Flatten(images, maps, input_proj, transformer.LevelEmbedding, (config.pe_temperatureH, config.pe_temperatureW), shift: 0));
+    }
+
+    /// <summary>What is minimised.</summary>
+    public GroupPoseCriterion Criterion => criterion;
+
+    /// <summary>The weighted losses of predictions by their names. Labels of targets are as the logits have them.</summary>
+    public IReadOnlyDictionary<string, Tensor> Losses(PosePrediction[] layers, PosePrediction encoder, PoseTargets targets)
+    {
+        var losses = new List<(string Name, Tensor Loss)>(criterion.Losses(layers[^1], targets));
+        if (config.aux_loss)
+            for (int i = 0; i < layers.Length - 1; i++)
+                losses.AddRange(criterion.Losses(layers[i], targets, $"_{i}"));
+        losses.AddRange(criterion.Losses(encoder, targets, "_interm", config.interm_loss_coef));
+        return losses.ToDictionary(each => each.Name, each => each.Loss);
+    }
+
+    public override IReadOnlyDictionary<string, Tensor> Losses(PaddedImages images, IReadOnlyList<ObjectTargets> targets)
+    {
+        using var scope = NewDisposeScope();
+        var known = PoseTargets.Of(images, targets, config.num_body_points);
+        var (layers, encoder) = Predict(images);
+        var losses = Losses(layers, encoder, known with { Labels = known.Labels + 1 });
+        foreach (var loss in losses.Values)
+            scope.MoveToOuter(loss);
+        return losses;
+    }
+
+    /// <summary>The surest poses of each image: scores (P), labels as the logits have them (P), keypoints in pixels (P, K, 2).</summary>
+    public (Tensor Scores, Tensor Labels, Tensor Keypoints)[] Select(PosePrediction prediction, IReadOnlyList<ImageSize> sizes)
+    {
+        using var scope = NewDisposeScope();
+        long classes = prediction.Logits.shape[2];
+        var (scores, places) = prediction.Logits.sigmoid().flatten(1).topk((int)Math.Min(config.num_select, prediction.Logits.shape[1] * classes), 1);
+        var keypoints = DetrLayers.Gather(prediction.Keypoints, places.div(classes, RoundingMode.floor));
+        var labels = places.remainder(classes);
+        return [.. sizes.Select((size, i) => (scope.MoveToOuter(scores[i]), scope.MoveToOuter(labels[i]),
+            scope.MoveToOuter(keypoints[i] * tensor([(float)size.width, size.height]).to(keypoints.device))))];
+    }
+
+    public override IReadOnlyList<Detections> Detect(PaddedImages images)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var (layers, _) = Predict(images);
+        return [.. Select(layers[^1], images.originals).Select(found =>
+        {
+            var real = found.Labels.gt(0).nonzero().squeeze(1);
+            var points = found.Keypoints.index_select(0, real);
+            var scores = found.Scores.index_select(0, real);
+            var boxes = cat([points.amin([1]), points.amax([1])], -1);
+            var sure = scores.view(-1, 1, 1).expand(points.shape[0], points.shape[1], 1);
+            return new Detections(scope.MoveToOuter(boxes), scope.MoveToOuter(scores), scope.MoveToOuter(found.Labels.index_select(0, real) - 1))
+            {
+                keypoints = scope.MoveToOuter(cat([points, sure], -1)),
+            };
+        })];
+    }
+}
