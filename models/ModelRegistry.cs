@@ -105,6 +105,8 @@ public static class ModelRegistry
         Register(Dense.PspNet.Family);
         Register(Dense.DeepLab.Family);
         Register(Dense.TorchvisionSegmentation.Family);
+        Register(Dense.Mask2Former.Family);
+        Register(Dense.Mask2FormerInstances.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>

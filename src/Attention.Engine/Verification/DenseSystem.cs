@@ -39,6 +39,7 @@ internal static class DenseSystems
         ("mmseg.models.decode_heads.", recording => new RecordedSegmentationHead(recording)),
         ("detectron2.modeling.meta_arch.semantic_seg.SemSegFPNHead", recording => new RecordedSegmentationHead(recording)),
         ("target fcn_resnet50", recording => new RecordedSegmentationLosses(recording)),
+        ("facebookresearch/Mask2Former", recording => new Mask2FormerSystem(recording)),
         ("Michel-liu/GroupPose", recording => new GroupPoseSystem(recording)),
     ];
 

@@ -75,6 +75,7 @@ public class RecordingTests
     [InlineData("dense/seghead_aspp_head")]
     [InlineData("dense/seghead_sep_aspp_head")]
     [InlineData("dense/seghead_d2_sem_seg_fpn_head")]
+    [InlineData("dense/mask2former_tiny")]
     public void The_model_agrees_with_its_recording(string model)
     {
         var result = Verifier.Run(SharedFiles.Require($"parity/{model}.json"));
