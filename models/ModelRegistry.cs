@@ -107,6 +107,8 @@ public static class ModelRegistry
         Register(Dense.TorchvisionSegmentation.Family);
         Register(Dense.Mask2Former.Family);
         Register(Dense.Mask2FormerInstances.Family);
+        Register(Dense.Rcnn.Family);
+        Register(Dense.RetinaNet.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>

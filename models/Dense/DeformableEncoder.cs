@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Attention.Models.Dense;
 
 /// <summary>What detectors of deformable attention have in common; names as in their authors' repositories.</summary>
-public abstract record DeformableDetectorConfig : DenseModelConfig
+public abstract record DeformableDetectorConfig : DetectionModelConfig
 {
     public int hidden_dim { get; init; } = 256;
     public int nheads { get; init; } = 8;

@@ -48,6 +48,12 @@ public abstract record DetectionModelConfig : DenseModelConfig
     /// DETR's are. Null where a label is the place of the class in the file's list.
     /// </summary>
     public int? first_category { get; init; }
+
+    /// <summary>What the shorter side of an image is resized to, in pixels, unless the data's transforms say otherwise.</summary>
+    public int min_size { get; init; } = 800;
+
+    /// <summary>What the longer side may have at most then.</summary>
+    public int max_size { get; init; } = 1333;
 }
 
 /// <summary>The contract of every model that finds objects in images.</summary>

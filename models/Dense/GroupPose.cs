@@ -33,6 +33,35 @@ public sealed record GroupPoseConfig : DeformableDetectorConfig
     public double set_cost_class { get; init; } = 2;
     public double set_cost_keypoints { get; init; } = 10;
     public double set_cost_oks { get; init; } = 4;
+
+    // Not of the authors: what makes it learn in minutes.
+
+    /// <summary>Queries in training that start at each known pose with noise; 0 for none.</summary>
+    public int num_denoising { get; init; }
+    /// <summary>The largest move of a keypoint there, as a share of the root of the pose's area.</summary>
+    public double denoising_noise { get; init; } = 0.3;
+    /// <summary>Proposals of the encoder that learn, the surest; as many as queries for 0.</summary>
+    public int num_proposals { get; init; }
+    /// <summary>Proposals that learn each pose.</summary>
+    public int interm_repeats { get; init; } = 1;
+    /// <summary>Weight of the loss of maps of keypoints that the encoder tells in training; 0 for none.</summary>
+    public double heatmap_loss_coef { get; init; }
+}
+
+/// <summary>All that a Group Pose predicts of a batch.</summary>
+/// <param name="Layers">Of each layer of the decoder, the last at the end.</param>
+/// <param name="Encoder">Of the encoder, at the places of the queries first.</param>
+public sealed record PosePredictions(PosePrediction[] Layers, PosePrediction Encoder)
+{
+    /// <summary>Of each layer, from poses with noise; null where there were none.</summary>
+    internal PosePrediction[]? Denoised { get; init; }
+
+    internal PoseDenoising? Denoising { get; init; }
+
+    /// <summary>Logits of where each keypoint is, on the finest map, (B, H * W, K); null where it is not learned.</summary>
+    internal Tensor? Heatmaps { get; init; }
+
+    internal (long Height, long Width) HeatmapSize { get; init; }
 }
 
 /// <summary>
@@ -161,6 +190,7 @@ internal sealed class GroupPoseTransformer : nn.Module
     private readonly LayerNorm enc_output_norm;
     private readonly Perceptron enc_pose_embed;
     private readonly Linear enc_out_class_embed;
+    private readonly Linear? heatmap_embed;
     private readonly GroupPoseConfig config;
 
     public GroupPoseTransformer(GroupPoseConfig config, ModuleList<Perceptron> pose_embed, ModuleList<Linear> class_embed) : base(nameof(GroupPoseTransformer))
@@ -184,33 +214,56 @@ internal sealed class GroupPoseTransformer : nn.Module
         enc_pose_embed = new Perceptron(dim, 2 * dim, 2 * points, 4).StartAtZero();
         enc_out_class_embed = config is { two_stage_class_embed_share: true, dec_pred_class_embed_share: true } ? class_embed[0]
             : DetrLayers.Classifier(dim, GroupPose.Logits(config), !config.cls_no_bias);
+        heatmap_embed = config.heatmap_loss_coef > 0 ? DetrLayers.Classifier(dim, points) : null;
         RegisterComponents();
     }
 
     /// <summary>Added to the positions of each level.</summary>
     public Tensor? LevelEmbedding => level_embed;
 
-    /// <summary>What the decoder's layers predict, and what the encoder does at the places of the queries.</summary>
-    public (PosePrediction[] Layers, PosePrediction Encoder) Predict(FlatFeatures features)
+    /// <summary>What the decoder's layers and the encoder predict; with targets, from their poses with noise too.</summary>
+    public PosePredictions Predict(FlatFeatures features, PoseTargets? targets)
     {
         using var scope = NewDisposeScope();
+        PosePrediction Kept(PosePrediction prediction) => new(scope.MoveToOuter(prediction.Logits), scope.MoveToOuter(prediction.Keypoints));
         var memory = encoder.call(features);
         var (proposals, valid) = DeformableEncoder.Proposals(features.Maps, memory.device);
         var states = enc_output_norm.call(enc_output.call(memory.masked_fill(valid.logical_not(), 0)));
 
         var logits = enc_out_class_embed.call(states);
-        var places = logits.amax([-1]).topk(Math.Min(config.num_queries, (int)states.shape[1]), 1).indexes;
+        int learning = targets is null ? config.num_queries : Math.Max(config.num_queries, config.num_proposals);
+        var places = logits.amax([-1]).topk(Math.Min(learning, (int)states.shape[1]), 1).indexes;
         var chosen = DetrLayers.Gather(states, places);
         var starts = DetrLayers.Gather(proposals.expand(states.shape[0], -1, -1), places).narrow(-1, 0, 2).unsqueeze(-2);
         var keypoints = (enc_pose_embed.call(chosen).unflatten(-1, config.num_body_points, 2) + starts).sigmoid();
+        var proposed = new PosePrediction(enc_out_class_embed.call(chosen), keypoints);
 
-        var content = tgt_embed is null ? chosen.detach().unsqueeze(2) : tgt_embed.unsqueeze(1).expand(chosen.shape[0], -1, 1, -1);
-        var persons = instance_embedding.weight!.expand(chosen.shape[0], chosen.shape[1], 1, -1);
-        var poses = cat([persons, content + keypoint_embedding.weight!], 2);
-        var layers = decoder.Decode(poses, GroupPoseDecoder.WithMiddle(keypoints).detach(), memory, features.Maps, null);
-        foreach (var layer in layers)
-            (_, _) = (scope.MoveToOuter(layer.Logits), scope.MoveToOuter(layer.Keypoints));
-        return (layers, new PosePrediction(scope.MoveToOuter(enc_out_class_embed.call(chosen)), scope.MoveToOuter(keypoints)));
+        int queries = (int)Math.Min(config.num_queries, chosen.shape[1]);
+        var content = tgt_embed is null ? chosen.narrow(1, 0, queries).detach() : tgt_embed.narrow(0, 0, queries).expand(chosen.shape[0], -1, -1);
+        var references = GroupPoseDecoder.WithMiddle(keypoints.narrow(1, 0, queries)).detach();
+        var denoising = targets is null || config.num_denoising == 0 ? null
+            : PoseDenoising.Create(targets, features.Maps, queries, config.num_denoising, config.denoising_noise);
+        if (denoising is not null)
+        {
+            content = cat([content, DetrLayers.Gather(states, denoising.Places).detach()], 1);
+            references = cat([references, denoising.References], 1);
+        }
+        var persons = instance_embedding.weight!.expand(content.shape[0], content.shape[1], 1, -1);
+        var poses = cat([persons, content.unsqueeze(2) + keypoint_embedding.weight!], 2);
+        var layers = decoder.Decode(poses, references, memory, features.Maps, denoising?.Bias);
+        PosePrediction[] Part(long first, long count) =>
+            [.. layers.Select(each => Kept(new PosePrediction(each.Logits.narrow(1, first, count), each.Keypoints.narrow(1, first, count))))];
+        var finest = features.Maps.Sizes[0];
+        return new PosePredictions(Part(0, queries), Kept(proposed))
+        {
+            Denoised = denoising is null ? null : Part(queries, content.shape[1] - queries),
+            Denoising = denoising is null ? null : denoising with
+            {
+                Matching = new SetMatching(scope.MoveToOuter(denoising.Matching.Queries), scope.MoveToOuter(denoising.Matching.Objects)),
+            },
+            Heatmaps = targets is null || heatmap_embed is null ? null : scope.MoveToOuter(heatmap_embed.call(memory.narrow(1, 0, finest.Height * finest.Width))),
+            HeatmapSize = finest,
+        };
     }
 }
 
@@ -258,24 +311,34 @@ public sealed class GroupPose : DetectionModel
         return [.. Enumerable.Range(0, layers).Select(i => i == 0 || shared ? one : create())];
     }
 
-    /// <summary>What the decoder's layers predict, the last at the end, and what the encoder does.</summary>
-    public (PosePrediction[] Layers, PosePrediction Encoder) Predict(PaddedImages images)
+    /// <summary>What is predicted of a batch.</summary>
+    public PosePredictions Predict(PaddedImages images) => Predict(images, null);
+
+    private PosePredictions Predict(PaddedImages images, PoseTargets? targets)
     {
         var maps = backbone.Maps(images.pixels);
-        return transformer.Predict(DeformableInput.Flatten(images, maps, input_proj, transformer.LevelEmbedding, (config.pe_temperatureH, config.pe_temperatureW), shift: 0));
+        var features = DeformableInput.Flatten(images, maps, input_proj, transformer.LevelEmbedding, (config.pe_temperatureH, config.pe_temperatureW), shift: 0);
+        return transformer.Predict(features, targets);
     }
 
-    /// <summary>What is minimised.</summary>
+    /// <summary>How queries are matched to poses, and what is minimised.</summary>
     public GroupPoseCriterion Criterion => criterion;
 
     /// <summary>The weighted losses of predictions by their names. Labels of targets are as the logits have them.</summary>
-    public IReadOnlyDictionary<string, Tensor> Losses(PosePrediction[] layers, PosePrediction encoder, PoseTargets targets)
+    public IReadOnlyDictionary<string, Tensor> Losses(PosePredictions found, PoseTargets targets)
     {
-        var losses = new List<(string Name, Tensor Loss)>(criterion.Losses(layers[^1], targets));
-        if (config.aux_loss)
-            for (int i = 0; i < layers.Length - 1; i++)
-                losses.AddRange(criterion.Losses(layers[i], targets, $"_{i}"));
-        losses.AddRange(criterion.Losses(encoder, targets, "_interm", config.interm_loss_coef));
+        int last = found.Layers.Length - 1;
+        string Suffix(int layer) => layer == last ? "" : $"_{layer}";
+        var losses = new List<(string Name, Tensor Loss)>();
+        for (int layer = config.aux_loss ? 0 : last; layer <= last; layer++)
+        {
+            losses.AddRange(criterion.Losses(found.Layers[layer], targets, Suffix(layer)));
+            if (found.Denoised is { } denoised)
+                losses.AddRange(criterion.Losses(denoised[layer], targets, found.Denoising!.Matching, "_dn" + Suffix(layer), 1.0 / found.Denoising.Copies));
+        }
+        losses.AddRange(criterion.Losses(found.Encoder, targets.Repeated(config.interm_repeats), "_interm", config.interm_loss_coef));
+        if (found.Heatmaps is { } heatmaps)
+            losses.Add(("loss_heatmap", PoseHeatmaps.Loss(heatmaps, PoseHeatmaps.Targets(targets, found.HeatmapSize), targets.Labelled) * config.heatmap_loss_coef));
         return losses.ToDictionary(each => each.Name, each => each.Loss);
     }
 
@@ -283,8 +346,8 @@ public sealed class GroupPose : DetectionModel
     {
         using var scope = NewDisposeScope();
         var known = PoseTargets.Of(images, targets, config.num_body_points);
-        var (layers, encoder) = Predict(images);
-        var losses = Losses(layers, encoder, known with { Labels = known.Labels + 1 });
+        known = known with { Labels = known.Labels + 1 };
+        var losses = Losses(Predict(images, known), known);
         foreach (var loss in losses.Values)
             scope.MoveToOuter(loss);
         return losses;
@@ -306,8 +369,7 @@ public sealed class GroupPose : DetectionModel
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var (layers, _) = Predict(images);
-        return [.. Select(layers[^1], images.originals).Select(found =>
+        return [.. Select(Predict(images).Layers[^1], images.originals).Select(found =>
         {
             var real = found.Labels.gt(0).nonzero().squeeze(1);
             var points = found.Keypoints.index_select(0, real);

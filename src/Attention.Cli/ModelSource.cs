@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Attention.Engine.Evaluation;
+using Attention.Engine.Evaluation.Dense;
 
 namespace Attention.Cli;
 
@@ -11,7 +12,7 @@ internal sealed class ModelSource
     private readonly Option<string[]> fields = new("--set") { Description = "Replace a field of the model, for example --set img_size=384; may be given again", HelpName = "field=value" };
     private readonly Option<double?> cropPct = new("--crop-pct") { Description = "Share of the resized image that the centre crop keeps; the model's own by default" };
     private readonly Option<string?> interpolation = new("--interpolation") { Description = "bicubic or bilinear; the model's own by default" };
-    private readonly Option<int> batch = new("--batch") { Description = "Images of a batch", DefaultValueFactory = _ => 32 };
+    private readonly Option<int?> batch = new("--batch") { Description = "Images of a batch; 32 by default, 4 for detectors" };
     private readonly Option<int?> workers = new("--workers") { Description = "Threads that read images" };
     private readonly Option<string?> classNames = new("--class-names") { Description = "A text file with the name of each of the model's classes, a line each", HelpName = "FILE" };
 
@@ -25,23 +26,45 @@ internal sealed class ModelSource
     /// <summary>The model as it was named.</summary>
     public string Name(CommandContext context) => context.Get(model);
 
-    /// <summary>The model with its weights; what was loaded is told on the error stream.</summary>
+    /// <summary>The model with its weights, of whatever kind; what was loaded is told on the error stream.</summary>
+    public TrainedModel OpenModel(CommandContext context)
+    {
+        var trained = TrainedModel.Open(context.Get(model), context.Get(checkpoint), context.Get(fields));
+        foreach (var line in trained.Report)
+            context.Terminal.Error.WriteLine(line);
+        return trained;
+    }
+
+    /// <summary>An image classifier with its weights; what was loaded is told on the error stream.</summary>
     public ImageClassifier Open(CommandContext context)
     {
-        var classifier = ImageClassifier.Open(new ClassifierOptions
+        var trained = OpenModel(context);
+        try
         {
-            Model = context.Get(model),
-            Checkpoint = context.Get(checkpoint),
-            Fields = context.Get(fields) ?? [],
-            CropPct = context.Get(cropPct),
-            Interpolation = context.Get(interpolation),
-            BatchSize = context.Get(batch),
-            Workers = context.Get(workers),
-        });
-        foreach (var line in classifier.Report)
-            context.Terminal.Error.WriteLine(line);
-        return classifier;
+            return Classifier(context, trained);
+        }
+        catch
+        {
+            trained.Dispose();
+            throw;
+        }
     }
+
+    /// <summary>The model as a classifier of images.</summary>
+    public ImageClassifier Classifier(CommandContext context, TrainedModel trained) => new(trained, new ClassifierOptions
+    {
+        Model = context.Get(model),
+        Checkpoint = context.Get(checkpoint),
+        Fields = context.Get(fields) ?? [],
+        CropPct = context.Get(cropPct),
+        Interpolation = context.Get(interpolation),
+        BatchSize = context.Get(batch) ?? 32,
+        Workers = context.Get(workers),
+    });
+
+    /// <summary>The model as a detector.</summary>
+    public Detector Detector(CommandContext context, TrainedModel trained) =>
+        new(trained, new DetectorOptions { BatchSize = context.Get(batch) ?? 4, Workers = context.Get(workers) });
 
     /// <summary>The names of the classes: of the file that was given, or of the run's training images; null where there is neither.</summary>
     public IReadOnlyList<string>? ClassNames(CommandContext context, ImageClassifier classifier) =>

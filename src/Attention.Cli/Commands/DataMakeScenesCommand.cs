@@ -7,8 +7,8 @@ namespace Attention.Cli.Commands;
 internal sealed class DataMakeScenesCommand : CliCommand
 {
     private readonly Argument<string> folder = new("FOLDER") { Description = "Where to, for example data/scenes" };
-    private readonly Option<int> train = new("--train") { Description = "Training images", DefaultValueFactory = _ => 400 };
-    private readonly Option<int> held = new("--val") { Description = "Held-out images", DefaultValueFactory = _ => 100 };
+    private readonly Option<int> train = new("--train") { Description = "Training images", DefaultValueFactory = _ => new ScenesOptions().TrainImages };
+    private readonly Option<int> held = new("--val") { Description = "Held-out images", DefaultValueFactory = _ => new ScenesOptions().ValImages };
     private readonly Option<long> seed = new("--seed") { Description = "The same seed gives the same bytes" };
 
     public DataMakeScenesCommand() : base("data make scenes", "Render scenes with COCO boxes, masks, keypoints and segmentation maps")

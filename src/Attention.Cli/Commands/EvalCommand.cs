@@ -3,26 +3,29 @@ using System.Globalization;
 using Attention.Data;
 using Attention.Engine.Data;
 using Attention.Engine.Evaluation;
+using Attention.Models.Dense;
 
 namespace Attention.Cli.Commands;
 
-/// <summary>Measures a classifier on labelled images, or a language model on text and benchmarks.</summary>
+/// <summary>Measures a classifier on labelled images, a detector on annotated ones, or a language model on text and benchmarks.</summary>
 internal sealed class EvalCommand : CliCommand
 {
     private readonly ModelSource source = new();
-    private readonly Argument<string?> images = new("IMAGES") { Description = "A folder with one folder of images for each class, ImageNet's folder or its flat val, a list or tar shards; a run's held-out images by default", DefaultValueFactory = _ => null };
+    private readonly Argument<string?> images = new("IMAGES") { Description = "A folder with one folder of images for each class, ImageNet's folder or its flat val, a list or tar shards; for detectors COCO's folder; a run's held-out images by default", DefaultValueFactory = _ => null };
     private readonly Option<bool> flip = new("--flip") { Description = "Average the logits of each image and its mirror image" };
     private readonly Option<string?> real = new("--real") { Description = "real.json, the reassessed labels of ImageNet's validation images; found by itself beside val", HelpName = "FILE" };
     private readonly Option<string?> output = new("--out") { Description = "A folder for metrics.json, and classes.csv, confusion.csv and guesses.csv, or the questions with their answers", HelpName = "FOLDER" };
     private readonly LanguageEvaluation language = new();
+    private readonly DetectorEvaluation detectors = new();
     private readonly JsonOption json = new();
 
-    public EvalCommand() : base("eval", "Measure a classifier (accuracy, calibration, confusion) or a language model (perplexity, benchmarks)")
+    public EvalCommand() : base("eval", "Measure a classifier (accuracy, calibration, confusion), a detector (COCO's figures) or a language model (perplexity, benchmarks)")
     {
         source.AddTo(this);
         Add(images);
         foreach (var option in new Option[] { flip, real, output, json })
             Add(option);
+        detectors.AddTo(this);
         language.AddTo(this);
     }
 
@@ -30,7 +33,10 @@ internal sealed class EvalCommand : CliCommand
     {
         if (language.IsAsked(context))
             return language.Run(context, source.Name(context), context.Get(output), context.Get(json));
-        using var classifier = source.Open(context);
+        using var trained = source.OpenModel(context);
+        if (trained.Model is DetectionModel)
+            return detectors.Run(context, source.Detector(context, trained), context.Get(images), context.Get(output), context.Get(json));
+        using var classifier = source.Classifier(context, trained);
         IImageDataset held = context.Get(images) is { } there ? DataSource.HeldOut(there, source.ClassNames(context, classifier))
             : classifier.HeldOut(context.Terminal.Error.WriteLine, context.Terminal.Error.WriteLine, context.Stop);
         var labels = (context.Get(real) ?? (held as ImageNet)?.RealLabelsFile) is { } path ? RealLabels.Load(path) : null;

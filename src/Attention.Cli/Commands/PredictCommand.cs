@@ -1,10 +1,11 @@
 using System.CommandLine;
 using System.Globalization;
 using Attention.Engine.Evaluation;
+using Attention.Models.Dense;
 
 namespace Attention.Cli.Commands;
 
-/// <summary>Names what is on images.</summary>
+/// <summary>Names what is on images, or finds and draws the objects in them.</summary>
 internal sealed class PredictCommand : CliCommand
 {
     private readonly ModelSource source = new();
@@ -12,21 +13,26 @@ internal sealed class PredictCommand : CliCommand
     private readonly Option<int> top = new("--top") { Description = "Classes for each image", DefaultValueFactory = _ => 5 };
     private readonly Option<bool> flip = new("--flip") { Description = "Average the logits of each image and its mirror image" };
     private readonly Option<bool> csv = new("--csv") { Description = "Print comma-separated values instead of a table" };
+    private readonly DetectorPrediction detectors = new();
     private readonly JsonOption json = new();
 
-    public PredictCommand() : base("predict", "Name what is on images")
+    public PredictCommand() : base("predict", "Name what is on images, or find and draw the objects in them")
     {
         source.AddTo(this);
         Add(images);
         foreach (var option in new Option[] { top, flip, csv, json })
             Add(option);
+        detectors.AddTo(this);
     }
 
     public override int Run(CommandContext context)
     {
         if (context.Get(top) < 1)
             throw new UserError($"--top is {context.Get(top)}, but must be at least 1", "leave it away for 5");
-        using var classifier = source.Open(context);
+        using var trained = source.OpenModel(context);
+        if (trained.Model is DetectionModel)
+            return detectors.Run(context, source.Detector(context, trained), context.Get(images)!, context.Get(json));
+        using var classifier = source.Classifier(context, trained);
         var names = source.ClassNames(context, classifier);
         var rows = new List<object?[]>();
         foreach (var guess in classifier.Predict(new UnlabelledImages(context.Get(images)), context.Get(top), context.Get(flip), context.Terminal.Error.WriteLine, context.Stop))

@@ -7,7 +7,7 @@ namespace Attention.Data;
 /// Images and maps of the class of each pixel, in two folders, as ADE20K has them (Zhou et al., arXiv:1608.05442):
 /// <c>images/training/1.jpg</c> with <c>annotations/training/1.png</c>. A map is a PNG of one channel.
 /// </summary>
-public sealed class LabelMapFolder : IImages
+public sealed class LabelMapFolder : IDenseDataset
 {
     private readonly (string Image, string Map)[] _files;
     private readonly List<string> _unreadable = [];
@@ -61,6 +61,13 @@ public sealed class LabelMapFolder : IImages
     }
 
     public Image Load(int index, ImageScratch scratch, NeedOf needOf) => ImageFiles.Load(_files[index].Image, scratch, needOf, upright: false);
+
+    public DenseAnnotations AnnotationsOf(int index, int height, int width)
+    {
+        var map = LoadMap(index);
+        return (map.Height, map.Width) == (height, width) ? new DenseAnnotations([], map.Values)
+            : throw new ImageError($"{NameOf(index)}: its map has {map.Width} x {map.Height} pixels, the image {width} x {height}");
+    }
 
     /// <summary>The class of each pixel, <see cref="None"/> for none, in a map of the image's size.</summary>
     /// <exception cref="ImageError">The map cannot be read, or holds a class without a name.</exception>

@@ -59,12 +59,12 @@ internal sealed class BufferPool(bool pageLocked)
             _free.Add(PixelBuffer.PageLocked(length));
     }
 
-    /// <summary>A buffer of exactly the given length and undefined content.</summary>
+    /// <summary>A buffer of at least the given length and undefined content.</summary>
     public PixelBuffer Take(int length)
     {
         if (!_free.TryTake(out var buffer))
             return PixelBuffer.Managed(length);
-        if (buffer.Length == length)
+        if (buffer.Length >= length)
             return buffer;
         buffer.Dispose();
         return PixelBuffer.Managed(length);

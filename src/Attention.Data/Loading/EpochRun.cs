@@ -7,49 +7,53 @@ namespace Attention.Data;
 /// <param name="Before">How often it came before in the epoch, on any rank.</param>
 internal readonly record struct Draw(int Index, int Before);
 
-/// <summary>
-/// Writes the image of a draw as (3, H, W); returns the index of the image that was taken, null for none. Lists the images
-/// that turned out to be broken.
-/// </summary>
-internal delegate int? FillSample(Draw draw, ImageScratch scratch, Span<float> planes, List<BrokenImage> broken);
+/// <summary>A batch in the making. Several threads fill it, each other samples.</summary>
+internal interface IOpenBatch<TBatch>
+{
+    /// <summary>Makes the sample of a draw, or leaves it out; lists the images that turned out to be broken.</summary>
+    void Fill(int sample, Draw draw, ImageScratch scratch, List<BrokenImage> broken);
+
+    /// <summary>Makes the batch, when all samples were filled.</summary>
+    TBatch Close();
+
+    /// <summary>Gives up what it holds instead.</summary>
+    void Abandon();
+}
 
 /// <summary>
 /// One pass over the data. Workers claim samples in order, a few at a time, and fill the batch that each belongs to; a batch is
-/// open while it is at most Prefetch batches ahead of the consumer. Without workers the consumer fills its batches itself.
+/// open while it is at most so many batches ahead of the consumer. Without workers the consumer fills its batches itself.
 /// </summary>
-internal sealed class EpochRun : IDisposable
+internal sealed class EpochRun<TBatch> : IDisposable
+    where TBatch : class, IDisposable
 {
-    // Few enough to share the first batch among the workers, many enough for the lock to cost nothing.
-    private const int Claim = 4;
-
     private readonly object _lock = new();
     private readonly Draw[] _order;
-    private readonly int _batches, _batchSize, _prefetch, _planes;
-    private readonly (int Height, int Width) _size;
-    private readonly Func<int, int> _labelOf;
-    private readonly BufferPool _buffers;
-    private readonly FillSample _fill;
-    private readonly Dictionary<int, OpenBatch> _open = [];
+    private readonly int _batches, _batchSize, _ahead;
+    private readonly Func<int, IOpenBatch<TBatch>> _open;
+    private readonly Dictionary<int, Slot> _slots = [];
     private readonly Thread[] _workers;
     private readonly ImageScratch? _ownScratch;
     private readonly CancellationToken _cancellation;
     private readonly CancellationTokenRegistration _wakeUp;
 
-    // What the lock guards, with the open batches.
+    // What the lock guards, with the slots.
     private int _nextSample, _nextBatch;
     private ExceptionDispatchInfo? _failure;
     private bool _stopped;
 
+    /// <param name="order">The samples.</param>
+    /// <param name="firstBatch">Where to begin.</param>
+    /// <param name="batches">How many batches there are, those before the first one included.</param>
+    /// <param name="batchSize">Samples of each.</param>
+    /// <param name="ahead">Batches that are open at once.</param>
+    /// <param name="open">Begins a batch of so many samples.</param>
+    /// <param name="workers">Threads.</param>
+    /// <param name="cancellation">Ends the waiting for a batch.</param>
     public EpochRun(
-        Draw[] order, int firstBatch, int batches, LoaderOptions options, (int Height, int Width) size,
-        Func<int, int> labelOf, BufferPool buffers, FillSample fill, int workers, CancellationToken cancellation)
+        Draw[] order, int firstBatch, int batches, int batchSize, int ahead, Func<int, IOpenBatch<TBatch>> open, int workers, CancellationToken cancellation)
     {
-        (_order, _batches, _batchSize) = (order, batches, options.BatchSize);
-        // Small batches must not leave many workers without a sample to claim.
-        _prefetch = workers == 0 ? 1 : Math.Max(options.Prefetch, 1 + (2 * workers * Claim + _batchSize - 1) / _batchSize);
-        (_size, _planes) = (size, 3 * size.Height * size.Width);
-        (_labelOf, _buffers, _fill) = (labelOf, buffers, fill);
-        buffers.Reserve(_prefetch + 1, _batchSize * _planes); // one more is with the consumer
+        (_order, _batches, _batchSize, _ahead, _open) = (order, batches, batchSize, ahead, open);
         (_nextBatch, _nextSample) = (firstBatch, firstBatch * _batchSize);
         _cancellation = cancellation;
         _wakeUp = cancellation.Register(() =>
@@ -66,30 +70,30 @@ internal sealed class EpochRun : IDisposable
     /// <summary>The next batch, or null after the last one.</summary>
     /// <param name="broken">The broken images that were met in it, in its order.</param>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public ImageBatch? Next(out IReadOnlyList<BrokenImage> broken)
+    public TBatch? Next(out IReadOnlyList<BrokenImage> broken)
     {
         broken = [];
         _cancellation.ThrowIfCancellationRequested();
         if (_nextBatch >= _batches)
             return null;
         if (_ownScratch is not null)
-            while (!(_open.TryGetValue(_nextBatch, out var own) && own.Left == 0) && TryClaim(out var batch, out int from, out int to))
-                Fill(batch, from, to, _ownScratch);
+            while (!(_slots.TryGetValue(_nextBatch, out var own) && own.Done is not null) && TryClaim(out var slot, out int from, out int to))
+                Fill(slot, from, to, _ownScratch);
 
-        OpenBatch? done;
+        Slot? done;
         lock (_lock)
         {
-            while (!_open.TryGetValue(_nextBatch, out done) || done.Left > 0)
+            while (!_slots.TryGetValue(_nextBatch, out done) || done.Done is null)
             {
                 _failure?.Throw();
                 _cancellation.ThrowIfCancellationRequested();
                 Monitor.Wait(_lock);
             }
-            _open.Remove(_nextBatch++);
+            _slots.Remove(_nextBatch++);
             Monitor.PulseAll(_lock);
         }
         broken = [.. done.Broken.OrderBy(pair => pair.Key).SelectMany(pair => pair.Value)];
-        return Collate(done);
+        return done.Done;
     }
 
     /// <summary>Ends the workers and waits for them.</summary>
@@ -103,8 +107,11 @@ internal sealed class EpochRun : IDisposable
         foreach (var worker in _workers)
             worker.Join();
         _wakeUp.Dispose();
-        foreach (var batch in _open.Values)
-            _buffers.GiveBack(batch.Images);
+        foreach (var slot in _slots.Values)
+            if (slot.Done is not null)
+                slot.Done.Dispose();
+            else
+                slot.Batch.Abandon();
     }
 
     private void Work()
@@ -112,8 +119,8 @@ internal sealed class EpochRun : IDisposable
         try
         {
             var scratch = new ImageScratch();
-            while (TryClaim(out var batch, out int from, out int to))
-                Fill(batch, from, to, scratch);
+            while (TryClaim(out var slot, out int from, out int to))
+                Fill(slot, from, to, scratch);
         }
         catch (Exception e)
         {
@@ -125,23 +132,32 @@ internal sealed class EpochRun : IDisposable
         }
     }
 
-    private void Fill(OpenBatch batch, int from, int to, ImageScratch scratch)
+    /// <summary>Fills samples of a batch, and closes it with the last ones.</summary>
+    private void Fill(Slot slot, int from, int to, ImageScratch scratch)
     {
         var broken = new List<BrokenImage>();
         for (int i = from; i < to; i++)
-            batch.Taken[i] = _fill(_order[batch.First + i], scratch, batch.Images.Values.Slice(i * _planes, _planes), broken);
+            slot.Batch.Fill(i, _order[slot.First + i], scratch, broken);
+        bool isLast;
         lock (_lock)
         {
             if (broken.Count > 0)
-                batch.Broken.Add(from, broken);
-            batch.Left -= to - from;
-            if (batch.Left == 0)
-                Monitor.PulseAll(_lock);
+                slot.Broken.Add(from, broken);
+            slot.Left -= to - from;
+            isLast = slot.Left == 0;
+        }
+        if (!isLast)
+            return;
+        var batch = slot.Batch.Close();
+        lock (_lock)
+        {
+            slot.Done = batch;
+            Monitor.PulseAll(_lock);
         }
     }
 
     /// <summary>Claims samples from..to of a batch, after waiting for the consumer where it is too far ahead; false at the end.</summary>
-    private bool TryClaim(out OpenBatch batch, out int from, out int to)
+    private bool TryClaim(out Slot slot, out int from, out int to)
     {
         lock (_lock)
         {
@@ -149,49 +165,34 @@ internal sealed class EpochRun : IDisposable
             while (true)
             {
                 number = _nextSample / _batchSize;
-                if (_stopped || _failure is not null || number >= _batches)
+                if (_stopped || _failure is not null || number >= _batches || _nextSample >= _order.Length)
                 {
-                    (batch, from, to) = (null!, 0, 0);
+                    (slot, from, to) = (null!, 0, 0);
                     return false;
                 }
-                if (number < _nextBatch + _prefetch)
+                if (number < _nextBatch + _ahead)
                     break;
                 Monitor.Wait(_lock);
             }
-            int first = number * _batchSize;
-            if (!_open.TryGetValue(number, out batch!))
-                _open[number] = batch = new OpenBatch(first, Math.Min(_batchSize, _order.Length - first), _buffers.Take(_batchSize * _planes));
+            int first = number * _batchSize, count = Math.Min(_batchSize, _order.Length - first);
+            if (!_slots.TryGetValue(number, out slot!))
+                _slots[number] = slot = new Slot(first, count, _open(count));
             from = _nextSample - first;
-            to = Math.Min(from + Claim, batch.Taken.Length);
+            to = Math.Min(from + EpochRun.Claim, count);
             _nextSample = first + to;
             return true;
         }
     }
 
-    /// <summary>Closes the gaps of images that were left out.</summary>
-    private ImageBatch Collate(OpenBatch done)
-    {
-        int count = 0;
-        for (int i = 0; i < done.Taken.Length; i++)
-            if (done.Taken[i] is { } index)
-            {
-                if (count < i)
-                    done.Images.Values.Slice(i * _planes, _planes).CopyTo(done.Images.Values[(count * _planes)..]);
-                done.Taken[count++] = index;
-            }
-        int[] indices = [.. done.Taken.Take(count).Select(index => index!.Value)];
-        return new ImageBatch(done.Images, indices, [.. indices.Select(index => (long)_labelOf(index))], _size, _buffers);
-    }
-
-    private sealed class OpenBatch(int first, int count, PixelBuffer images)
+    private sealed class Slot(int first, int count, IOpenBatch<TBatch> batch)
     {
         /// <summary>Where it starts in the epoch's order.</summary>
         public int First => first;
 
-        public PixelBuffer Images => images;
+        public IOpenBatch<TBatch> Batch => batch;
 
-        /// <summary>The image that was taken for each sample.</summary>
-        public int?[] Taken { get; } = new int?[count];
+        /// <summary>The closed batch.</summary>
+        public TBatch? Done { get; set; }
 
         /// <summary>Broken images by the first sample of the claim that met them.</summary>
         public Dictionary<int, List<BrokenImage>> Broken { get; } = [];
@@ -199,4 +200,15 @@ internal sealed class EpochRun : IDisposable
         /// <summary>Samples that are not filled yet.</summary>
         public int Left { get; set; } = count;
     }
+}
+
+/// <summary>How workers share an epoch.</summary>
+internal static class EpochRun
+{
+    /// <summary>Samples that a worker takes at once: few enough to share the first batch among the workers, many enough for the lock to cost nothing.</summary>
+    public const int Claim = 4;
+
+    /// <summary>Batches that are open at once: small ones must not leave many workers without a sample to claim.</summary>
+    public static int Ahead(LoaderOptions options, int workers) =>
+        workers == 0 ? 1 : Math.Max(options.Prefetch, 1 + (2 * workers * Claim + options.BatchSize - 1) / options.BatchSize);
 }

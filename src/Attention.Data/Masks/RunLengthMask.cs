@@ -96,9 +96,14 @@ public sealed partial class RunLengthMask
     {
         var map = new byte[Height * Width];
         int at = 0;
-        for (int i = 0; i < _counts.Length; i++)
-            for (int end = at + _counts[i]; at < end; at++)
-                map[at % Height * Width + at / Height] = (byte)(i & 1);
+        for (int i = 0; i < _counts.Length; at += _counts[i++])
+            if ((i & 1) == 1)
+                for (int left = _counts[i], x = at / Height, y = at % Height; left > 0; left--)
+                {
+                    map[y * Width + x] = 1;
+                    if (++y == Height)
+                        (x, y) = (x + 1, 0);
+                }
         return map;
     }
 

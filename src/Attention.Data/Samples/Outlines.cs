@@ -80,6 +80,25 @@ internal static class Outlines
         return outline;
     }
 
+    /// <summary>A line that turns back and forth along its way, of the given thickness.</summary>
+    /// <param name="from">Where it begins.</param>
+    /// <param name="way">To its end.</param>
+    /// <param name="swing">How far it goes to either side.</param>
+    /// <param name="turns">How often it turns.</param>
+    /// <param name="thickness">Across its way.</param>
+    public static Vector2[] Zigzag(Vector2 from, Vector2 way, float swing, int turns, float thickness)
+    {
+        var side = Vector2.Normalize(new Vector2(-way.Y, way.X));
+        var outline = new Vector2[2 * (turns + 2)];
+        for (int i = 0; i < turns + 2; i++)
+        {
+            var point = from + way * i / (turns + 1) + (i % 2 == 0 ? swing : -swing) * side;
+            outline[i] = point + thickness * side;
+            outline[^(i + 1)] = point - thickness * side;
+        }
+        return outline;
+    }
+
     public static Vector2 Direction(float angle) => new(MathF.Cos(angle), MathF.Sin(angle));
 
     /// <summary>Points on a circle from one angle to another, both included.</summary>

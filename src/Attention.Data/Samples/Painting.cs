@@ -65,20 +65,40 @@ internal sealed class Canvas(int width, int height)
     }
 }
 
+/// <summary>What a texture looks like.</summary>
+internal enum Pattern
+{
+    Flat,
+    Gradient,
+    Rings,
+    Stripes,
+    Checks,
+    Dots,
+    Clouds,
+    Waves,
+}
+
 /// <summary>Colours and textures.</summary>
 internal static class Paints
 {
+    /// <summary>The patterns of shapes and of the ground around a single one.</summary>
+    private static readonly Pattern[] usual =
+        [Pattern.Flat, Pattern.Gradient, Pattern.Rings, Pattern.Stripes, Pattern.Checks, Pattern.Dots, Pattern.Clouds];
+
     /// <summary>How light a colour looks, in [0, 1] (ITU-R BT.601).</summary>
     public static float Luma(Vector3 color) => Vector3.Dot(color, new Vector3(0.299f, 0.587f, 0.114f));
 
     /// <summary>A random colour.</summary>
-    public static Vector3 Color(ref SeededRandom random) =>
-        FromHsv(random.Uniform(0f, 6f), random.Uniform(0f, 1f), random.Uniform(0.1f, 1f));
+    /// <param name="random">All randomness.</param>
+    /// <param name="fromHue">The lowest hue: 0 is red, 2 green, 4 blue.</param>
+    /// <param name="toHue">The highest hue, at most 6, which is red again.</param>
+    public static Vector3 Color(ref SeededRandom random, float fromHue = 0, float toHue = 6) =>
+        FromHsv(random.Uniform(fromHue, toHue), random.Uniform(0f, 1f), random.Uniform(0.1f, 1f));
 
     /// <summary>A random colour no lighter than the given luma.</summary>
-    public static Vector3 DarkColor(float lightest, ref SeededRandom random)
+    public static Vector3 DarkColor(float lightest, ref SeededRandom random, float fromHue = 0, float toHue = 6)
     {
-        var color = Color(ref random);
+        var color = Color(ref random, fromHue, toHue);
         float luma = Luma(color);
         return luma > lightest ? color * (lightest / luma * random.Uniform(0.6f, 1f)) : color;
     }
@@ -98,13 +118,15 @@ internal static class Paints
         return Vector3.Lerp(color, Vector3.One, (random.Uniform(darkest, 1f) - Luma(color)) / (1 - Luma(color)));
     }
 
-    /// <summary>A random texture of two colours: flat, a gradient, stripes, a checkerboard, dots or clouds.</summary>
+    /// <summary>A random texture of two colours.</summary>
     /// <param name="a">The first colour.</param>
     /// <param name="b">The second colour.</param>
     /// <param name="scale">Half a period of the pattern, in pixels.</param>
     /// <param name="extent">The length of a gradient, in pixels.</param>
     /// <param name="center">Where gradients have their middle.</param>
-    public static Paint Texture(Vector3 a, Vector3 b, float scale, float extent, Vector2 center, ref SeededRandom random)
+    /// <param name="random">All randomness.</param>
+    /// <param name="patterns">Of which one is chosen; the usual ones where there are none.</param>
+    public static Paint Texture(Vector3 a, Vector3 b, float scale, float extent, Vector2 center, ref SeededRandom random, params Pattern[] patterns)
     {
         float angle = random.Uniform(0f, MathF.Tau), phase = random.Uniform(0f, 2f);
         var across = Outlines.Direction(angle) / scale;
@@ -112,15 +134,17 @@ internal static class Paints
         long seed = (long)random.NextBits();
         // Where a point is in the pattern, in units of scale.
         Vector2 In(float x, float y) => new(Vector2.Dot(new(x, y), across) + phase, Vector2.Dot(new(x, y), along) + phase);
-        Func<float, float, float> mix = random.Next(7) switch
+        var choice = patterns.Length > 0 ? patterns : usual;
+        Func<float, float, float> mix = choice[random.Next(choice.Length)] switch
         {
-            0 => (_, _) => 0,
-            1 => (x, y) => 0.5f + Vector2.Dot(new Vector2(x, y) - center, across) * scale / extent,
-            2 => (x, y) => 2 * Vector2.Distance(new(x, y), center) / extent,
-            3 => (x, y) => Stripe(In(x, y).X, scale),
-            4 => (x, y) => Checker(In(x, y), scale),
-            5 => (x, y) => Dot(In(x, y), scale),
-            _ => (x, y) => Clouds(seed, x / scale, y / scale),
+            Pattern.Flat => (_, _) => 0,
+            Pattern.Gradient => (x, y) => 0.5f + Vector2.Dot(new Vector2(x, y) - center, across) * scale / extent,
+            Pattern.Rings => (x, y) => 2 * Vector2.Distance(new(x, y), center) / extent,
+            Pattern.Stripes => (x, y) => Stripe(In(x, y).X, scale),
+            Pattern.Checks => (x, y) => Checker(In(x, y), scale),
+            Pattern.Dots => (x, y) => Dot(In(x, y), scale),
+            Pattern.Clouds => (x, y) => Clouds(seed, x / scale, y / scale),
+            _ => (x, y) => Wave(In(x, y)),
         };
         return (x, y) => Vector3.Lerp(a, b, Math.Clamp(mix(x, y), 0, 1));
     }
@@ -134,6 +158,9 @@ internal static class Paints
     /// <summary>1 within 0.3 of a point of the grid, with a border one pixel wide.</summary>
     private static float Dot(Vector2 at, float scale) =>
         (0.3f - new Vector2(at.X - MathF.Round(at.X), at.Y - MathF.Round(at.Y)).Length()) * scale + 0.5f;
+
+    /// <summary>Soft bands that swing from side to side.</summary>
+    private static float Wave(Vector2 at) => 0.5f + 0.5f * MathF.Sin(MathF.PI * (at.X + 0.4f * MathF.Sin(MathF.PI * at.Y)));
 
     /// <summary>0 and 1 in turns of length 1, with a border one pixel wide.</summary>
     private static float Stripe(float position, float scale)

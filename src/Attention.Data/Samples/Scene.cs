@@ -40,15 +40,15 @@ internal sealed class Scene
     private readonly Coverage _coverage;
     private readonly List<int> _wholeAreas = [];
 
-    public Scene(int width, int height, int maxObjects, ref SeededRandom random)
+    public Scene(int width, int height, int maxObjects, Clutter clutter, ref SeededRandom random)
     {
         (Width, Height) = (width, height);
         Owner = new int[width * height];
         _canvas = new Canvas(width, height);
         _coverage = new Coverage(width, height);
         float unit = Math.Min(width, height);
-        var ground = Clutter.PaintGround(_canvas, ref random);
-        Clutter.PaintDebris(_canvas, _coverage, ground, random.Between(2, 8), random.Between(2, 8), unit, ref random);
+        var ground = clutter.PaintGround(_canvas, ref random);
+        clutter.PaintDebris(_canvas, _coverage, ground, random.Between(2, 8), random.Between(2, 8), unit, ref random);
 
         int wanted = random.Between(1, maxObjects);
         for (int attempt = 0; attempt < 4 * wanted && Objects.Count < wanted; attempt++)

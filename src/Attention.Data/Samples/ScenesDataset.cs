@@ -13,9 +13,9 @@ public sealed record ScenesOptions
     /// <summary>Height of the images, in pixels.</summary>
     public int Height { get; init; } = 160;
 
-    public int TrainImages { get; init; } = 400;
+    public int TrainImages { get; init; } = 4000;
 
-    public int ValImages { get; init; } = 100;
+    public int ValImages { get; init; } = 500;
 
     /// <summary>Each scene has one object at least and this many at the most.</summary>
     public int MaxObjects { get; init; } = 6;
@@ -35,14 +35,15 @@ public sealed record ScenesOptions
 /// annotations/person_keypoints_train.json     COCO keypoints: the people, with COCO's 17 points
 /// segmentation/train/000000000001.png         the category of each pixel, 0 for the ground
 /// </code>
-/// As in COCO, masks, areas and boxes are of the visible part of an object. Here they are exact: a pixel belongs to the
-/// foremost object that covers at least half of it, polygons run along pixels' borders, the area is the number of pixels, and
-/// the segmentation map shows the same pixels. A keypoint that another object hides has visibility 1, one outside of the image 0.
+/// The two parts have the same kinds of objects, but other patterns and hues of the ground and other debris. As in COCO, masks,
+/// areas and boxes are of the visible part of an object. Here they are exact: a pixel belongs to the foremost object that covers
+/// at least half of it, polygons run along pixels' borders, the area is the number of pixels, and the segmentation map shows the
+/// same pixels. A keypoint that another object hides has visibility 1, one outside of the image 0.
 /// </summary>
 public static class ScenesDataset
 {
     // Raise it whenever a change alters the files.
-    private const int Version = 2;
+    private const int Version = 3;
 
     /// <summary>The names of the categories; ids count from 1.</summary>
     public static IReadOnlyList<string> Categories { get; } = [.. Outlines.Names, "person"];
@@ -65,7 +66,7 @@ public static class ScenesDataset
     internal static Scene Render(string split, int index, ScenesOptions options)
     {
         var random = new SeededRandom(options.Seed, split == "train" ? 2 : 3, index);
-        return new Scene(options.Width, options.Height, options.MaxObjects, ref random);
+        return new Scene(options.Width, options.Height, options.MaxObjects, split == "train" ? Clutter.Training : Clutter.HeldOut, ref random);
     }
 
     private static void Write(string folder, ScenesOptions options, IProgress<(int, int)>? progress, CancellationToken cancel)

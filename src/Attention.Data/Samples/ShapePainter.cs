@@ -14,8 +14,8 @@ internal static class ShapePainter
     {
         var canvas = new Canvas(size, size);
         var coverage = new Coverage(size, size);
-        var ground = Clutter.PaintGround(canvas, ref random);
-        Clutter.PaintDebris(canvas, coverage, ground, random.Between(0, 3), random.Between(0, 3), size, ref random);
+        var ground = Clutter.Single.PaintGround(canvas, ref random);
+        Clutter.Single.PaintDebris(canvas, coverage, ground, random.Between(0, 3), random.Between(0, 3), size, ref random);
 
         float radius = size * random.Uniform(0.31f, 0.44f);
         float room = 0.8f * (size / 2f - 0.9f * radius);
@@ -24,7 +24,7 @@ internal static class ShapePainter
         Paint(canvas, coverage, outline, center, radius, ground, ref random);
 
         if (random.Chance(0.3))
-            Clutter.PaintDebris(canvas, coverage, ground, 0, random.Between(1, 2), size, ref random);
+            Clutter.Single.PaintDebris(canvas, coverage, ground, 0, random.Between(1, 2), size, ref random);
         canvas.Expose(random.Uniform(0f, 0.04f), ref random);
         return canvas.ToImage();
     }

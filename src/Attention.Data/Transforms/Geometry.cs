@@ -155,9 +155,15 @@ public sealed class HorizontalFlip(double probability = 0.5) : ImageTransform
         if (!random.Chance(probability))
             return input;
         var output = scratch.Take(input.Width, input.Height);
+        Mirror(input, output);
+        return output;
+    }
+
+    /// <summary>Fills an image of the same size with the mirror image.</summary>
+    internal static void Mirror(Image input, Image output)
+    {
         for (int y = 0; y < input.Height; y++)
             Mirror(input.Row(y), output.Row(y));
-        return output;
     }
 
     private static void Mirror(ReadOnlySpan<byte> from, Span<byte> to)

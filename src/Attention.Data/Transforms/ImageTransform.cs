@@ -50,6 +50,9 @@ public sealed class ImageScratch
         return _sums.AsSpan(0, length);
     }
 
+    /// <summary>The buffers for another image that is to be mixed into this one.</summary>
+    internal ImageScratch Second => field ??= new ImageScratch();
+
     internal Image ResizeBetween { get; } = new(1, 1);
 
     internal ResizeWeights ResizeRows { get; } = new();

@@ -51,6 +51,13 @@ internal sealed class TransformArguments
             ? number
             : throw Wrong(name, $"a whole number from {low} to {MaxLength}");
 
+    /// <summary>One number of pixels, or several in brackets.</summary>
+    public int[] AllPixels(string name)
+    {
+        int[] numbers = [.. _values[name].Items.Select(item => int.TryParse(item, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : 0)];
+        return numbers.All(number => number is > 0 and <= MaxLength) ? numbers : throw Wrong(name, $"a whole number from 1 to {MaxLength}, or several as (480, 512, 544)");
+    }
+
     /// <summary>A whole number within limits.</summary>
     public int Whole(string name, int low, int high) =>
         int.TryParse(Text(name), NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= low && number <= high

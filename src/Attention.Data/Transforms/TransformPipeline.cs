@@ -28,7 +28,7 @@ public sealed class TransformPipeline(IReadOnlyList<ImageTransform> steps, Norma
     public static TransformPipeline Parse(string line)
     {
         var calls = TransformLine.Parse(line);
-        object[] steps = [.. calls.Select(call => TransformSyntax.Make(line, call))];
+        object[] steps = [.. calls.Select(call => TransformSyntax.Make(line, call, TransformSyntax.All))];
         RequireLast<RandomErasing>(line, calls, steps, Array.FindLastIndex(steps, step => step is not RandomErasing) + 1);
         RequireLast<Normalize>(line, calls, steps, Array.FindLastIndex(steps, step => step is ImageTransform) + 1);
         return new TransformPipeline(
@@ -79,7 +79,7 @@ public sealed class TransformPipeline(IReadOnlyList<ImageTransform> steps, Norma
     public override string ToString() => text;
 
     /// <summary>Steps of a kind stand at the end, from the given place on, at most once.</summary>
-    private static void RequireLast<T>(string line, IReadOnlyList<TransformCall> calls, object[] steps, int place)
+    internal static void RequireLast<T>(string line, IReadOnlyList<TransformCall> calls, object[] steps, int place)
     {
         int first = Array.FindIndex(steps, step => step is T);
         int next = first + 1;

@@ -46,18 +46,22 @@ internal sealed record TransformSyntax(string Signature, Func<TransformArguments
         new("normalize(mean=imagenet, std=imagenet)", Normalization),
     ];
 
+    /// <summary>A step of <see cref="All"/> by its name.</summary>
+    public static TransformSyntax Of(string name) => All.First(known => known.Declaration.Name == name);
+
     /// <summary>The signature, taken apart: arguments without a default stand there as mere names.</summary>
     public TransformCall Declaration { get; } = TransformLine.Parse(Signature)[0];
 
     /// <summary>Makes a step.</summary>
     /// <param name="line">The line that it comes from, for messages.</param>
     /// <param name="call">The step in it.</param>
+    /// <param name="all">The steps that the line may hold.</param>
     /// <exception cref="UserError">There is no such step, or its arguments are wrong.</exception>
-    public static object Make(string line, TransformCall call)
+    public static object Make(string line, TransformCall call, IReadOnlyList<TransformSyntax> all)
     {
-        var syntax = All.FirstOrDefault(known => known.Declaration.Name == call.Name)
+        var syntax = all.FirstOrDefault(known => known.Declaration.Name == call.Name)
             ?? throw TransformLine.Error(line, call.Position, $"there is no transform '{call.Name}'",
-                Spelling.Advice(call.Name, [.. All.Select(known => known.Declaration.Name)]));
+                Spelling.Advice(call.Name, [.. all.Select(known => known.Declaration.Name)]));
         return syntax.Create(new TransformArguments(line, call, syntax));
     }
 

@@ -13,6 +13,7 @@ namespace Attention.Engine.Configuration;
 [Part<TarShardsConfig>("tar_shards")]
 [Part<CocoConfig>("coco")]
 [Part<LabelMapsConfig>("label_maps")]
+[Part<ScenesConfig>("scenes")]
 [Part<TextConfig>("text")]
 [Part<JsonLinesConfig>("json_lines")]
 [Part<ChatConfig>("chat")]
@@ -151,6 +152,36 @@ public sealed record LabelMapsConfig : ImageDataConfig
 
     /// <summary>Whether a map's 0 means no class and 1 the first one, as in ADE20K.</summary>
     public bool zero_is_none { get; init; } = true;
+}
+
+/// <summary>
+/// Rendered scenes of shapes and people with boxes, masks, keypoints and maps of the classes, which are made at the path where they
+/// are not there yet. The held-out scenes have other grounds and other clutter than those for training.
+/// </summary>
+public sealed record ScenesConfig : ImageDataConfig
+{
+    /// <summary>Scenes for training.</summary>
+    [Range(1, int.MaxValue)]
+    public int train_images { get; init; } = 4000;
+
+    /// <summary>Scenes on which the model is measured.</summary>
+    [Range(1, int.MaxValue)]
+    public int val_images { get; init; } = 500;
+
+    /// <summary>Width of the scenes, in pixels.</summary>
+    [Range(32, 4096)]
+    public int width { get; init; } = 192;
+
+    /// <summary>Height of the scenes, in pixels.</summary>
+    [Range(32, 4096)]
+    public int height { get; init; } = 160;
+
+    /// <summary>Each scene has one object at least and this many at the most.</summary>
+    [Range(1, 100)]
+    public int max_objects { get; init; } = 6;
+
+    /// <summary>The same seed renders the same bytes.</summary>
+    public int seed { get; init; }
 }
 
 public enum CacheKind

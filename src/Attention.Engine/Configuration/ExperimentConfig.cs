@@ -117,8 +117,8 @@ public sealed record ExperimentConfig : IValidatableObject
     private static Type[] DataOf(TaskKind task) => task switch
     {
         TaskKind.LanguageModeling => [typeof(TokenDataConfig)],
-        TaskKind.ObjectDetection => [typeof(CocoConfig)],
-        TaskKind.SemanticSegmentation => [typeof(LabelMapsConfig)],
+        TaskKind.ObjectDetection => [typeof(CocoConfig), typeof(ScenesConfig)],
+        TaskKind.SemanticSegmentation => [typeof(LabelMapsConfig), typeof(ScenesConfig)],
         _ => [typeof(ImageDataConfig)],
     };
 

@@ -35,8 +35,8 @@ public static class DatasetCheck
                 {
                     var image = images.Load(index, scratch, ImageNeed.All);
                     sizes[index] = (image.Width, image.Height);
-                    if (images is LabelMapFolder maps)
-                        RequireSize(maps.LoadMap(index), image, maps.NameOf(index));
+                    if (images is IDenseDataset dense)
+                        dense.AnnotationsOf(index, image.Height, image.Width);
                 }
                 catch (ImageError e)
                 {
@@ -50,11 +50,5 @@ public static class DatasetCheck
             static _ => { });
         var ordered = sizes.Where(size => size.Width > 0).OrderBy(size => (long)size.Width * size.Height).ToArray();
         return new DatasetReport(images.Count, [.. broken.OfType<string>()], images.Unreadable, perClass, ordered.FirstOrDefault(), ordered.LastOrDefault());
-    }
-
-    private static void RequireSize(LabelMap map, Image image, string name)
-    {
-        if ((map.Width, map.Height) != (image.Width, image.Height))
-            throw new ImageError($"{name}: its map has {map.Width} x {map.Height} pixels, the image {image.Width} x {image.Height}");
     }
 }

@@ -25,6 +25,7 @@ public static class DatasetFactory
             ListConfig c => ImageList.Open(Below(train ? c.train : c.val), classes),
             TarShardsConfig c => new TarShards(string.Join(',', (train ? c.train : c.val).Split(',').Select(Below)), classes),
             CocoConfig c => new Coco(Below(train ? c.train : c.val), Below(train ? c.train_annotations : c.val_annotations)),
+            ScenesConfig c => DenseData.Scenes(c.path, train ? "train" : "val", people: false),
             LabelMapsConfig c => LabelMapFolder.Open(c.path, train ? c.train : c.val, c.zero_is_none),
             _ => throw new ArgumentException($"no data set for {config.GetType().Name}"),
         };
@@ -39,8 +40,7 @@ public static class DatasetFactory
     public static (IImageDataset Train, IImageDataset Held) OpenLabelled(
         ImageDataConfig config, Action<string> say, Action<string> warn, CancellationToken cancellation)
     {
-        if (config is ShapesConfig shapes)
-            config = shapes with { path = Rendered(shapes, say, cancellation) };
+        config = Rendered(config, say, cancellation);
         var train = Labelled(config, Open(config, train: true), warn);
         return (train, Labelled(config, Open(config, train: false, train.ClassNames), warn));
     }
@@ -60,27 +60,44 @@ public static class DatasetFactory
 
     private static IImageDataset Labelled(ImageDataConfig config, IImages images, Action<string> warn)
     {
+        TellUnreadable(images, warn);
+        return images as IImageDataset
+            ?? throw new UserError($"{config.path} has no single label for each image", "image classification needs image_folder, imagenet, cifar10, cifar100, mnist, list or tar_shards");
+    }
+
+    /// <summary>Names the first parts of a data set that were left out.</summary>
+    internal static void TellUnreadable(IImages images, Action<string> warn)
+    {
         const int mostNamed = 20;
         foreach (string reason in images.Unreadable.Take(mostNamed))
             warn($"unreadable: {reason}");
         if (images.Unreadable.Count > mostNamed)
             warn($"{images.Unreadable.Count} parts of the data are unreadable; the first {mostNamed} are named");
-        return images as IImageDataset
-            ?? throw new UserError($"{config.path} has no single label for each image", "image classification needs image_folder, imagenet, cifar10, cifar100, mnist, list or tar_shards");
     }
 
-    private static string Rendered(ShapesConfig shapes, Action<string> say, CancellationToken cancellation)
+    /// <summary>Renders the data set where it is one that is made, and gives the config with the folder that holds it.</summary>
+    internal static ImageDataConfig Rendered(ImageDataConfig config, Action<string> say, CancellationToken cancellation)
     {
-        var options = new ShapesOptions { Size = shapes.image_size, TrainPerClass = shapes.train_per_class, ValPerClass = shapes.val_per_class, Seed = shapes.seed };
         bool told = false;
-        var progress = new ImmediateProgress(state =>
+        IProgress<(int Done, int Total)> Telling(string what) => new ImmediateProgress(state =>
         {
             if (!told)
-                say($"rendering {state.Total} images of {ShapesDataset.Classes.Count} shapes into {shapes.path}");
+                say($"rendering {state.Total} {what} into {config.path}");
             told = true;
         });
-        return ShapesDataset.Ensure(shapes.path, options, progress, cancellation);
+        return config switch
+        {
+            ShapesConfig c => c with { path = ShapesDataset.Ensure(c.path, Options(c), Telling($"images of {ShapesDataset.Classes.Count} shapes"), cancellation) },
+            ScenesConfig c => c with { path = ScenesDataset.Ensure(c.path, Options(c), Telling("scenes of shapes and people"), cancellation) },
+            _ => config,
+        };
     }
+
+    private static ShapesOptions Options(ShapesConfig c) =>
+        new() { Size = c.image_size, TrainPerClass = c.train_per_class, ValPerClass = c.val_per_class, Seed = c.seed };
+
+    private static ScenesOptions Options(ScenesConfig c) =>
+        new() { Width = c.width, Height = c.height, TrainImages = c.train_images, ValImages = c.val_images, MaxObjects = c.max_objects, Seed = c.seed };
 
     private sealed class ImmediateProgress(Action<(int Done, int Total)> action) : IProgress<(int Done, int Total)>
     {

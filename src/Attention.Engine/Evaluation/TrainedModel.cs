@@ -10,9 +10,9 @@ namespace Attention.Engine.Evaluation;
 /// <summary>A model with its weights: the best of a run, or one of the registry with a checkpoint.</summary>
 public sealed class TrainedModel : IDisposable
 {
-    private TrainedModel(nn.Module model, NamedPart part, ExperimentConfig? run, LoadReport report)
+    private TrainedModel(nn.Module model, NamedPart part, RunFolder? folder, ExperimentConfig? run, LoadReport report)
     {
-        (Model, Part, Config, Run, Report) = (model, part, ModelBuilder.Config(part), run, [.. report.Describe()]);
+        (Model, Part, Config, Folder, Run, Report) = (model, part, ModelBuilder.Config(part), folder, run, [.. report.Describe()]);
         model.eval();
         Device = cuda.is_available() ? CUDA : CPU;
         model.to(Device);
@@ -29,6 +29,9 @@ public sealed class TrainedModel : IDisposable
 
     /// <summary>Where it is.</summary>
     public Device Device { get; }
+
+    /// <summary>Its run; null where it is of the registry.</summary>
+    public RunFolder? Folder { get; }
 
     /// <summary>The config of its run; null where it is of the registry.</summary>
     public ExperimentConfig? Run { get; }
@@ -54,7 +57,7 @@ public sealed class TrainedModel : IDisposable
             part = With(part, [$"num_classes={report.Reinitialised[0].Checkpoint[0]}"]);
             (built, report) = ModelBuilder.Build(part, init);
         }
-        return new TrainedModel(built, part, config, report);
+        return new TrainedModel(built, part, run, config, report);
     }
 
     /// <summary>The model and its config as those of one kind.</summary>

@@ -5,7 +5,7 @@ using Attention.Torch;
 namespace Attention.Engine.Evaluation;
 
 /// <summary>Image files without labels, from paths, folders and patterns.</summary>
-public sealed class UnlabelledImages : IImageDataset
+public sealed class UnlabelledImages : IImageDataset, IDenseDataset
 {
     private readonly string[] files;
 
@@ -47,6 +47,10 @@ public sealed class UnlabelledImages : IImageDataset
     public IReadOnlyList<string> ClassNames => [];
 
     public int LabelOf(int index) => 0;
+
+    IEnumerable<int> IImages.LabelsIn(int index) => [];
+
+    public DenseAnnotations AnnotationsOf(int index, int height, int width) => new([], null);
 
     public string NameOf(int index) => files[index];
 

@@ -8,11 +8,16 @@ public sealed record EvaluationDetails
 {
     public required IReadOnlyList<string> class_names { get; init; }
 
+    // What may be missing is settable: the generated reader would replace the default of an init-only property by null.
+
     /// <summary>How many images of which class were taken for which; pairs that did not occur are left out.</summary>
-    public required IReadOnlyList<Confusion> confusion { get; init; }
+    public IReadOnlyList<Confusion> confusion { get; set; } = [];
 
     /// <summary>Wrong answers, the most confident first.</summary>
-    public required IReadOnlyList<Mistake> mistakes { get; init; }
+    public IReadOnlyList<Mistake> mistakes { get; set; } = [];
+
+    /// <summary>Some of the images with what the model found drawn into them.</summary>
+    public IReadOnlyList<Picture> pictures { get; set; } = [];
 
     public void Write(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, DetailsJson.Default.EvaluationDetails));
 
@@ -27,6 +32,11 @@ public sealed record EvaluationDetails
 
 /// <summary>Images of one class that were taken for one class, by index.</summary>
 public sealed record Confusion(int actual, int predicted, int count);
+
+/// <summary>An image to look at.</summary>
+/// <param name="caption">What it is.</param>
+/// <param name="jpeg">The image.</param>
+public sealed record Picture(string caption, byte[] jpeg);
 
 /// <summary>An image that was taken for another class.</summary>
 /// <param name="image">Its name.</param>

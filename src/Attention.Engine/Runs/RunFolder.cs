@@ -29,6 +29,9 @@ public sealed class RunFolder
     /// <summary>The tokenizer of a language model, as a folder that any program for Hugging Face's files reads.</summary>
     public string Tokenizer => Path.Combine(Location, "tokenizer");
 
+    /// <summary>What a detector's labels stand for (see <see cref="RunCategories"/>).</summary>
+    public string CategoriesFile => Path.Combine(Location, "categories.json");
+
     public string Checkpoints => Path.Combine(Location, "checkpoints");
 
     /// <summary>

@@ -40,6 +40,9 @@ internal static class DenseSystems
         ("detectron2.modeling.meta_arch.semantic_seg.SemSegFPNHead", recording => new RecordedSegmentationHead(recording)),
         ("target fcn_resnet50", recording => new RecordedSegmentationLosses(recording)),
         ("facebookresearch/Mask2Former", recording => new Mask2FormerSystem(recording)),
+        ("torchvision.models.detection.retinanet", recording => new RecordedRetinaNet(recording)),
+        ("torchvision.models.detection", recording => new RecordedRcnn(recording)),
+        ("rpn roi_heads mask_head retinanet", recording => new DetectorStages(recording)),
         ("Michel-liu/GroupPose", recording => new GroupPoseSystem(recording)),
     ];
 

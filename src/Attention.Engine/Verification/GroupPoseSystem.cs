@@ -74,7 +74,8 @@ internal sealed class GroupPoseSystem : DetrSystem
             states = result.detach().DetachFromDisposeScope();
             return result;
         });
-        var (layers, encoder) = model.Predict(images);
+        var predictions = model.Predict(images);
+        var (layers, encoder) = predictions;
         KeepProposals(modules, states!);
 
         KeepPrediction("", layers[^1]);
@@ -92,7 +93,7 @@ internal sealed class GroupPoseSystem : DetrSystem
             values[$"losses.set_class{suffix}"] = classes.mean();
             values[$"losses.set_keypoints{suffix}"] = distance.mean();
         }
-        KeepLosses(model.Losses(layers, encoder, targets));
+        KeepLosses(model.Losses(predictions, targets));
         values["losses.class_error"] = ClassError(layers[^1].Logits, targets.Labels, SetMatching.Find(model.Criterion.Costs(layers[^1], targets), targets.Counts));
 
         foreach (var (found, i) in model.Select(layers[^1], images.originals).Select((found, i) => (found, i)))

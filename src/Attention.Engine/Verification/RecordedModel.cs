@@ -40,7 +40,7 @@ internal static class RecordedModel
         return ModelBuilder.Build(new NamedPart(name, options));
     }
 
-    private static object? Plain(JsonElement value) => value.ValueKind switch
+    internal static object? Plain(JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.Number => value.TryGetInt64(out long whole) ? whole : value.GetDouble(),
         JsonValueKind.True => true,

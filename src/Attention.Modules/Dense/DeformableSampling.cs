@@ -1,3 +1,4 @@
+using Attention.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -14,8 +15,18 @@ public static class DeformableSampling
     /// <param name="maps">H and W of each map; S is the sum of H * W.</param>
     /// <param name="locations">(B, N, heads, maps, points, 2): x and y from 0 to 1 over the map.</param>
     /// <param name="weights">(B, N, heads, maps, points).</param>
-    /// <returns>(B, N, heads * D).</returns>
+    /// <returns>(B, N, heads * D), of the values' type; computed at least in float32.</returns>
     public static Tensor Attend(Tensor value, IReadOnlyList<(long Height, long Width)> maps, Tensor locations, Tensor weights)
+    {
+        using var scope = NewDisposeScope();
+        var type = new[] { value, locations, weights }.Any(each => each.dtype == ScalarType.Float64) ? ScalarType.Float64 : ScalarType.Float32;
+        var (wideValue, wideLocations, wideWeights) = (value.to(type), locations.to(type), weights.to(type));
+        var sum = DenseKernels.AttendDeformably(wideValue, [.. maps.SelectMany(map => new[] { map.Height, map.Width })], wideLocations, wideWeights)
+            ?? AttendPlainly(wideValue, maps, wideLocations, wideWeights);
+        return scope.MoveToOuter(sum.to(value.dtype));
+    }
+
+    private static Tensor AttendPlainly(Tensor value, IReadOnlyList<(long Height, long Width)> maps, Tensor locations, Tensor weights)
     {
         using var scope = NewDisposeScope();
         var (batch, heads, depth) = (value.shape[0], value.shape[2], value.shape[3]);

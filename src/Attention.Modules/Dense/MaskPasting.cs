@@ -1,3 +1,4 @@
+using Attention.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -18,9 +19,16 @@ public static class MaskPasting
     {
         using var scope = NewDisposeScope();
         var padded = nn.functional.pad(masks, [Border, Border, Border, Border]);
-        var pasted = masks.new_zeros([masks.shape[0], 1, height, width]);
-        long[] corners = Enlarged(boxes, (double)padded.shape[3] / masks.shape[3]).cpu().contiguous().data<long>().ToArray();
-        for (int n = 0; n < masks.shape[0]; n++)
+        var enlarged = Enlarged(boxes, (double)padded.shape[3] / masks.shape[3]);
+        return scope.MoveToOuter(DenseKernels.PasteMasks(padded, enlarged, height, width) ?? PastePlainly(padded, enlarged, height, width));
+    }
+
+    private static Tensor PastePlainly(Tensor padded, Tensor boxes, long height, long width)
+    {
+        using var scope = NewDisposeScope();
+        var pasted = padded.new_zeros([padded.shape[0], 1, height, width]);
+        long[] corners = boxes.cpu().contiguous().data<long>().ToArray();
+        for (int n = 0; n < padded.shape[0]; n++)
         {
             using var step = NewDisposeScope();
             var (x0, y0, x1, y1) = (corners[4 * n], corners[4 * n + 1], corners[4 * n + 2], corners[4 * n + 3]);

@@ -1,3 +1,4 @@
+using Attention.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -37,6 +38,8 @@ public sealed class MultiScaleRoiAlign(int size, int samples)
         var images = cat([.. regions.Select((each, i) => full([each.shape[0], 1], i, dtype: boxes.dtype, device: boxes.device))]);
         var all = cat([images, boxes], 1);
         var level = LevelOf(boxes, (int)-Math.Log2(scales[0]), (int)-Math.Log2(scales[^1]));
+        if (DenseKernels.CutRegions([.. maps.Select(RoiAlign.Widened)], all, level, scales, size, size, samples, aligned: false) is { } cut)
+            return scope.MoveToOuter(cut.to(maps[0].dtype));
         var (parts, places) = (new List<Tensor>(), new List<Tensor>());
         for (int i = 0; i < maps.Count; i++)
         {

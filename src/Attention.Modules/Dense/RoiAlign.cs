@@ -1,4 +1,5 @@
 using System.Numerics;
+using Attention.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -19,6 +20,18 @@ public static class RoiAlign
     /// <param name="samples">Samples along each side of a cell; 0 or less for as many as the cell is long.</param>
     /// <param name="aligned">Whether pixels have their centres at half numbers; else regions are at least one cell of the map large.</param>
     public static Tensor Cut(Tensor features, Tensor regions, (int Height, int Width) size, double scale, int samples = -1, bool aligned = false)
+    {
+        using var scope = NewDisposeScope();
+        var wide = Widened(features);
+        var cut = DenseKernels.CutRegions([wide], regions, null, [scale], size.Height, size.Width, samples, aligned)
+            ?? CutPlainly(wide, regions, size, scale, samples, aligned);
+        return scope.MoveToOuter(cut.to(features.dtype));
+    }
+
+    /// <summary>As torchvision under autocast, types of 16 bits are computed in float32.</summary>
+    internal static Tensor Widened(Tensor features) => features.dtype == ScalarType.Float64 ? features : features.to(ScalarType.Float32);
+
+    private static Tensor CutPlainly(Tensor features, Tensor regions, (int Height, int Width) size, double scale, int samples, bool aligned)
     {
         using var scope = NewDisposeScope();
         var plan = features.dtype == ScalarType.Float64

@@ -1,3 +1,5 @@
+using System.Numerics;
+using Attention.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -5,7 +7,7 @@ namespace Attention.Modules.Dense;
 
 /// <summary>
 /// Non-maximum suppression: of boxes that overlap, the surest stays. The choice is that of torchvision.ops to the last tie: overlaps
-/// are float32, of equal scores the first comes first, and boxes of no area suppress nothing.
+/// have the boxes' type, of equal scores the first comes first, and boxes of no area suppress nothing.
 /// </summary>
 public static class Suppression
 {
@@ -18,8 +20,8 @@ public static class Suppression
     /// <param name="threshold">A box is suppressed by a surer one that it overlaps by more than this.</param>
     public static Tensor Keep(Tensor boxes, Tensor scores, double threshold)
     {
-        var kept = Keep(Numbers(boxes), Numbers(scores), threshold);
-        return tensor(kept, dtype: ScalarType.Int64, device: boxes.device);
+        using var scope = NewDisposeScope();
+        return scope.MoveToOuter(DenseKernels.Suppress(boxes, scores, threshold) ?? KeepPlainly(boxes, scores, threshold));
     }
 
     /// <summary>The same, where only boxes of one label suppress each other.</summary>
@@ -32,29 +34,45 @@ public static class Suppression
         using var scope = NewDisposeScope();
         if (boxes.shape[0] == 0)
             return scope.MoveToOuter(zeros(0, dtype: ScalarType.Int64, device: boxes.device));
+        if (DenseKernels.SuppressPerLabel(boxes, scores, labels, threshold) is { } kept)
+            return scope.MoveToOuter(kept);
         if (boxes.shape[0] <= MostMovedApart)
         {
             var offsets = labels.to(boxes.dtype) * (boxes.max() + 1);
-            return scope.MoveToOuter(Keep(boxes + offsets.unsqueeze(1), scores, threshold));
+            return scope.MoveToOuter(KeepPlainly(boxes + offsets.unsqueeze(1), scores, threshold));
         }
-        var (all, sure) = (Numbers(boxes), Numbers(scores));
-        long[] label = labels.to(ScalarType.Int64).cpu().contiguous().data<long>().ToArray();
-        var kept = Enumerable.Range(0, label.Length).GroupBy(i => label[i]).SelectMany(group =>
-        {
-            int[] places = [.. group];
-            return Keep([.. places.SelectMany(i => all.AsSpan(4 * i, 4).ToArray())], [.. places.Select(i => sure[i])], threshold).Select(i => places[i]);
-        });
-        long[] ordered = [.. kept.Order().OrderByDescending(i => sure[i]).Select(i => (long)i)];
-        return scope.MoveToOuter(tensor(ordered, dtype: ScalarType.Int64, device: boxes.device));
+        long[] label = Numbers<long>(labels, ScalarType.Int64);
+        long[] places = boxes.dtype == ScalarType.Float64
+            ? KeepByLabel(Numbers<double>(boxes, ScalarType.Float64), Numbers<double>(scores, ScalarType.Float64), label, threshold)
+            : KeepByLabel(Numbers<float>(boxes, ScalarType.Float32), Numbers<float>(scores, ScalarType.Float32), label, threshold);
+        return scope.MoveToOuter(tensor(places, dtype: ScalarType.Int64, device: boxes.device));
     }
 
-    private static float[] Numbers(Tensor values)
+    private static T[] Numbers<T>(Tensor values, ScalarType type) where T : unmanaged
     {
         using var scope = NewDisposeScope();
-        return values.detach().to(ScalarType.Float32).cpu().contiguous().data<float>().ToArray();
+        return values.detach().to(type).cpu().contiguous().data<T>().ToArray();
     }
 
-    private static long[] Keep(float[] boxes, float[] scores, double threshold)
+    private static Tensor KeepPlainly(Tensor boxes, Tensor scores, double threshold)
+    {
+        long[] kept = boxes.dtype == ScalarType.Float64
+            ? Keep(Numbers<double>(boxes, ScalarType.Float64), Numbers<double>(scores, ScalarType.Float64), threshold)
+            : Keep(Numbers<float>(boxes, ScalarType.Float32), Numbers<float>(scores, ScalarType.Float32), threshold);
+        return tensor(kept, dtype: ScalarType.Int64, device: boxes.device);
+    }
+
+    private static long[] KeepByLabel<T>(T[] boxes, T[] scores, long[] labels, double threshold) where T : IBinaryFloatingPointIeee754<T>
+    {
+        var kept = Enumerable.Range(0, labels.Length).GroupBy(i => labels[i]).SelectMany(group =>
+        {
+            int[] places = [.. group];
+            return Keep([.. places.SelectMany(i => boxes.AsSpan(4 * i, 4).ToArray())], [.. places.Select(i => scores[i])], threshold).Select(i => places[i]);
+        });
+        return [.. kept.Order().OrderByDescending(i => scores[i]).Select(i => (long)i)];
+    }
+
+    private static long[] Keep<T>(T[] boxes, T[] scores, double threshold) where T : IBinaryFloatingPointIeee754<T>
     {
         int[] order = [.. Enumerable.Range(0, scores.Length).OrderByDescending(i => scores[i])];
         var areas = order.Select(i => (boxes[4 * i + 2] - boxes[4 * i]) * (boxes[4 * i + 3] - boxes[4 * i + 1])).ToArray();
@@ -71,10 +89,10 @@ public static class Suppression
                 if (gone[j])
                     continue;
                 var other = boxes.AsSpan(4 * order[j], 4);
-                float width = MathF.Max(0, MathF.Min(box[2], other[2]) - MathF.Max(box[0], other[0]));
-                float height = MathF.Max(0, MathF.Min(box[3], other[3]) - MathF.Max(box[1], other[1]));
-                float inter = width * height;
-                gone[j] = inter / (areas[i] + areas[j] - inter) > threshold;
+                var width = T.Max(T.Zero, T.Min(box[2], other[2]) - T.Max(box[0], other[0]));
+                var height = T.Max(T.Zero, T.Min(box[3], other[3]) - T.Max(box[1], other[1]));
+                var inter = width * height;
+                gone[j] = double.CreateChecked(inter / (areas[i] + areas[j] - inter)) > threshold;
             }
         }
         return [.. kept];

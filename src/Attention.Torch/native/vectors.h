@@ -14,6 +14,7 @@ namespace attention {
 constexpr int kLanes = 16;
 
 typedef float Floats __attribute__((vector_size(64)));
+typedef double Doubles __attribute__((vector_size(64)));
 typedef int32_t Ints __attribute__((vector_size(64)));
 typedef uint16_t Shorts __attribute__((vector_size(32)));
 
@@ -26,6 +27,18 @@ ATT_INLINE Floats fill(float value) { return Floats{} + value; }
 
 ATT_INLINE Floats load(const float* p) {
   Floats v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+ATT_INLINE Doubles load(const double* p) {
+  Doubles v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+ATT_INLINE Ints load(const int32_t* p) {
+  Ints v;
   std::memcpy(&v, p, sizeof v);
   return v;
 }
@@ -46,6 +59,7 @@ ATT_INLINE Floats load_part(const T* p, int64_t count) {
 }
 
 ATT_INLINE void store(float* p, Floats v) { std::memcpy(p, &v, sizeof v); }
+ATT_INLINE void store(double* p, Doubles v) { std::memcpy(p, &v, sizeof v); }
 
 ATT_INLINE void store_part(float* p, Floats v, int64_t count) {
   if (count >= kLanes) return store(p, v);
@@ -88,6 +102,7 @@ ATT_INLINE Number sum_of(Sixteen v) {
 
 ATT_INLINE float sum(Floats v) { return sum_of<float>(v); }
 ATT_INLINE int32_t sum(Ints v) { return sum_of<int32_t>(v); }
+ATT_INLINE double sum(Doubles v) { return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7])); }
 
 ATT_INLINE float largest(Floats v) {
   float most = v[0];

@@ -58,7 +58,7 @@ public class ConfigErrorTests
     [InlineData("name: a", "x.yaml:1: 'model' is missing", "add 'model: {name: ...}'")]
     [InlineData("model: vit\ndata:\n  name: image_folder", "x.yaml:3: 'data.path' is missing", "add 'path: ...' under 'data'")]
     [InlineData("model: {depth: 4}", "x.yaml:1: 'model' has no name", "write 'model: {name: ...}'")]
-    [InlineData("model: vit\ndata: {path: x}", "x.yaml:2: 'data' has no name", "add 'name: image_folder' (possible: image_folder, shapes, imagenet, cifar10, cifar100, mnist, list, tar_shards, coco, label_maps, text, json_lines, chat, token_shards, associative_recall, induction, copying)")]
+    [InlineData("model: vit\ndata: {path: x}", "x.yaml:2: 'data' has no name", "add 'name: image_folder' (possible: image_folder, shapes, imagenet, cifar10, cifar100, mnist, list, tar_shards, coco, label_maps, scenes, text, json_lines, chat, token_shards, associative_recall, induction, copying)")]
     public void Names_what_is_missing(string yaml, string message, string advice)
     {
         var error = Assert.Throws<ConfigError>(() => ConfigLoader.Parse<ExperimentConfig>(yaml, "x.yaml"));

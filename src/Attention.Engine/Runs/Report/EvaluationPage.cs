@@ -13,13 +13,23 @@ internal static class EvaluationPage
     public static string ToHtml(EvaluationDetails details)
     {
         var html = new StringBuilder();
-        if (details.class_names.Count <= MostClasses)
+        if (details.pictures.Count > 0)
+            Pictures(html, details.pictures);
+        if (details.confusion.Count > 0 && details.class_names.Count <= MostClasses)
             Matrix(html, details);
-        else
+        else if (details.confusion.Count > 0)
             Pairs(html, details);
         if (details.mistakes.Count > 0)
             Mistakes(html, details);
         return html.ToString();
+    }
+
+    private static void Pictures(StringBuilder html, IReadOnlyList<Picture> pictures)
+    {
+        html.Append("<h2>What was found</h2>\n<div class=\"pictures\">\n");
+        foreach (var (caption, jpeg) in pictures)
+            html.Append($"<figure><img src=\"data:image/jpeg;base64,{Convert.ToBase64String(jpeg)}\" alt=\"\"><figcaption>{Encode(caption)}</figcaption></figure>\n");
+        html.Append("</div>\n");
     }
 
     private static void Matrix(StringBuilder html, EvaluationDetails details)

@@ -15,6 +15,7 @@ internal abstract class TaskSetup
     {
         TaskKind.ImageClassification => new ImageClassificationSetup(config, reporter, cancellation),
         TaskKind.LanguageModeling => new LanguageModelingSetup(config, reporter),
+        TaskKind.ObjectDetection => new ObjectDetectionSetup(config, reporter, cancellation),
         _ => throw new ArgumentException($"no setup for {config.task}"),
     };
 
@@ -24,6 +25,7 @@ internal abstract class TaskSetup
     {
         TaskKind.ImageClassification => ImageClassificationSetup.CheckParts(config),
         TaskKind.LanguageModeling => LanguageModelingSetup.CheckParts(config),
+        TaskKind.ObjectDetection => ObjectDetectionSetup.CheckParts(config),
         _ => throw new ArgumentException($"no setup for {config.task}"),
     };
 
