@@ -4,11 +4,9 @@ using static TorchSharp.torch;
 
 namespace Attention.Models.Dense;
 
-/// <summary>A Mask2Former; names of the fields as the authors have them where these are short.</summary>
-public sealed record Mask2FormerConfig : SegmentationModelConfig
+/// <summary>Mask2Former's decoders and losses; names of the fields as the authors have them where these are short.</summary>
+public sealed record MaskDecoderConfig
 {
-    public Mask2FormerConfig() => num_classes = 150;
-
     public int hidden_dim { get; init; } = 256;
     /// <summary>Channels in which masks and pixels are compared.</summary>
     public int mask_dim { get; init; } = 256;
@@ -45,16 +43,35 @@ public sealed record Mask2FormerConfig : SegmentationModelConfig
     public double overlap_threshold { get; init; } = 0.8;
 }
 
+/// <summary>A Mask2Former that tells the class of each pixel.</summary>
+public sealed record Mask2FormerConfig : SegmentationModelConfig
+{
+    public Mask2FormerConfig() => num_classes = 150;
+
+    /// <summary>The decoders and losses.</summary>
+    public MaskDecoderConfig decoder { get; init; } = new();
+}
+
+/// <summary>A Mask2Former that finds objects.</summary>
+public sealed record Mask2FormerInstancesConfig : DetectionModelConfig
+{
+    /// <summary>The decoders and losses.</summary>
+    public MaskDecoderConfig decoder { get; init; } = new();
+}
+
 /// <summary>The decoders of pixels and of queries, in one module as the recording of the authors' code has them.</summary>
 public sealed class MaskHead : nn.Module<Tensor[], MaskPrediction[]>
 {
     private readonly MaskPixelDecoder pixel_decoder;
     private readonly MaskTransformerDecoder predictor;
 
-    public MaskHead(Mask2FormerConfig config, IReadOnlyList<int> channels) : base(nameof(MaskHead))
+    /// <param name="config">Widths and layers.</param>
+    /// <param name="channels">Of the backbone's maps, from fine to coarse; three at least.</param>
+    /// <param name="num_classes">Classes without that of no object.</param>
+    public MaskHead(MaskDecoderConfig config, IReadOnlyList<int> channels, int num_classes) : base(nameof(MaskHead))
     {
         pixel_decoder = new MaskPixelDecoder(config, channels);
-        predictor = new MaskTransformerDecoder(config);
+        predictor = new MaskTransformerDecoder(config, num_classes);
         RegisterComponents();
     }
 
@@ -72,15 +89,15 @@ internal sealed class MaskTransformer
 {
     private readonly int[] indices;
 
-    public MaskTransformer(Mask2FormerConfig config)
+    public MaskTransformer(DenseModelConfig config, MaskDecoderConfig decoder)
     {
         Backbone = config.backbone.Create();
         indices = BackboneMaps.Choose(Backbone.feature_info);
         FeatureInfo[] maps = [.. indices.Select(index => Backbone.feature_info[index])];
-        if (maps.All(map => map.Stride == maps[0].Stride))
-            throw new UserError($"backbone '{config.backbone.name}' has maps of one resolution", "choose one of several stages, such as swin_tiny_patch4_window7_224");
+        if (maps.Length < MaskPixelDecoder.Levels || maps.All(map => map.Stride == maps[0].Stride))
+            throw new UserError($"backbone '{config.backbone.name}' does not have maps of {MaskPixelDecoder.Levels} resolutions", "choose one of several stages, such as swin_tiny_patch4_window7_224");
         Divisor = maps[^1].Stride;
-        Head = new MaskHead(config, [.. maps.Select(map => map.Channels)]);
+        Head = new MaskHead(decoder, [.. maps.Select(map => map.Channels)], config.num_classes);
     }
 
     public ImageModel Backbone { get; }
@@ -107,8 +124,8 @@ public sealed class Mask2Former : SegmentationModel, ILayeredModel
 
     public Mask2Former(Mask2FormerConfig config) : base(nameof(Mask2Former))
     {
-        transformer = new MaskTransformer(config);
-        (backbone, sem_seg_head, criterion, num_classes) = (transformer.Backbone, transformer.Head, new MaskCriterion(config), config.num_classes);
+        transformer = new MaskTransformer(config, config.decoder);
+        (backbone, sem_seg_head, criterion, num_classes) = (transformer.Backbone, transformer.Head, new MaskCriterion(config.decoder), config.num_classes);
         RegisterComponents();
     }
 
@@ -179,12 +196,12 @@ public sealed class Mask2FormerInstances : DetectionModel
 
     private readonly MaskTransformer transformer;
     private readonly MaskCriterion criterion;
-    private readonly Mask2FormerConfig config;
+    private readonly MaskDecoderConfig config;
 
-    public Mask2FormerInstances(Mask2FormerConfig config) : base(nameof(Mask2FormerInstances))
+    public Mask2FormerInstances(Mask2FormerInstancesConfig config) : base(nameof(Mask2FormerInstances))
     {
-        transformer = new MaskTransformer(config);
-        (backbone, sem_seg_head, criterion, this.config) = (transformer.Backbone, transformer.Head, new MaskCriterion(config), config);
+        transformer = new MaskTransformer(config, config.decoder);
+        (backbone, sem_seg_head, criterion, this.config) = (transformer.Backbone, transformer.Head, new MaskCriterion(config.decoder), config.decoder);
         RegisterComponents();
     }
 
@@ -230,11 +247,11 @@ public sealed class Mask2FormerInstances : DetectionModel
     }
 
     /// <summary>The frame for objects; its backbone is a field.</summary>
-    public static ModelFamily<Mask2FormerConfig> Family { get; } = new()
+    public static ModelFamily<Mask2FormerInstancesConfig> Family { get; } = new()
     {
         Name = "Mask2Former for instances",
         Reference = Mask2Former.Family.Reference,
         Build = config => new Mask2FormerInstances(config),
-        Table = new Dictionary<string, Mask2FormerConfig> { ["mask2former_instances"] = new() { num_classes = 80 } },
+        Table = new Dictionary<string, Mask2FormerInstancesConfig> { ["mask2former_instances"] = new() },
     };
 }

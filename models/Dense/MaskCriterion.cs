@@ -25,7 +25,7 @@ public sealed record MaskTargets(Tensor Labels, Tensor Masks)
 /// </summary>
 /// <param name="config">Weights and points.</param>
 /// <param name="random">Uniform numbers in [0, 1) of a shape; null for the default generator's.</param>
-public sealed class MaskCriterion(Mask2FormerConfig config, Func<long[], Tensor>? random = null)
+public sealed class MaskCriterion(MaskDecoderConfig config, Func<long[], Tensor>? random = null)
 {
     private Tensor Random(long[] shape, Device device) => random is null ? rand(shape, device: device) : random(shape).to(device);
 

@@ -62,10 +62,8 @@ internal sealed class MaskPixelDecoder : nn.Module<Tensor[], PixelFeatures>
     private readonly Conv2d mask_features;
     private readonly GroupNormConv[] adapters, layers;
 
-    public MaskPixelDecoder(Mask2FormerConfig config, IReadOnlyList<int> channels) : base(nameof(MaskPixelDecoder))
+    public MaskPixelDecoder(MaskDecoderConfig config, IReadOnlyList<int> channels) : base(nameof(MaskPixelDecoder))
     {
-        if (channels.Count < Levels)
-            throw new UserError($"backbone '{config.backbone.name}' has {channels.Count} maps", $"choose one with {Levels} at least");
         input_proj = nn.ModuleList(channels.Reverse().Take(Levels).Select(each => nn.Sequential(nn.Conv2d(each, config.hidden_dim, kernel_size: 1), nn.GroupNorm(32, config.hidden_dim))).ToArray());
         transformer = new Transformer(new EncoderConfig
         {
@@ -132,7 +130,7 @@ internal sealed class MaskCrossAttention : nn.Module<Tensor, MaskedContext, Tens
     private readonly LayerNorm norm;
     private readonly bool pre_norm;
 
-    public MaskCrossAttention(Mask2FormerConfig config) : base(nameof(MaskCrossAttention))
+    public MaskCrossAttention(MaskDecoderConfig config) : base(nameof(MaskCrossAttention))
     {
         multihead_attn = new QueryAttention(config.hidden_dim, config.nheads);
         norm = nn.LayerNorm(config.hidden_dim);
@@ -155,7 +153,7 @@ internal sealed class MaskSelfAttention : nn.Module<Tensor, Tensor, Tensor>
     private readonly LayerNorm norm;
     private readonly bool pre_norm;
 
-    public MaskSelfAttention(Mask2FormerConfig config) : base(nameof(MaskSelfAttention))
+    public MaskSelfAttention(MaskDecoderConfig config) : base(nameof(MaskSelfAttention))
     {
         self_attn = new QueryAttention(config.hidden_dim, config.nheads);
         norm = nn.LayerNorm(config.hidden_dim);
@@ -180,7 +178,7 @@ internal sealed class MaskFeedForward : Block
     private readonly LayerNorm norm;
     private readonly bool pre_norm;
 
-    public MaskFeedForward(Mask2FormerConfig config) : base(nameof(MaskFeedForward))
+    public MaskFeedForward(MaskDecoderConfig config) : base(nameof(MaskFeedForward))
     {
         linear1 = nn.Linear(config.hidden_dim, config.dim_feedforward);
         linear2 = nn.Linear(config.dim_feedforward, config.hidden_dim);
@@ -213,7 +211,7 @@ public sealed class MaskTransformerDecoder : nn.Module<PixelFeatures, MaskPredic
     private readonly Linear class_embed;
     private readonly Perceptron mask_embed;
 
-    public MaskTransformerDecoder(Mask2FormerConfig config) : base(nameof(MaskTransformerDecoder))
+    public MaskTransformerDecoder(MaskDecoderConfig config, int num_classes) : base(nameof(MaskTransformerDecoder))
     {
         ModuleList<T> Layers<T>(Func<T> make) where T : nn.Module => nn.ModuleList(Enumerable.Range(0, config.dec_layers).Select(_ => make()).ToArray());
         transformer_self_attention_layers = Layers(() => new MaskSelfAttention(config));
@@ -223,7 +221,7 @@ public sealed class MaskTransformerDecoder : nn.Module<PixelFeatures, MaskPredic
         query_feat = nn.Embedding(config.num_queries, config.hidden_dim);
         query_embed = nn.Embedding(config.num_queries, config.hidden_dim);
         level_embed = nn.Embedding(MaskPixelDecoder.Levels, config.hidden_dim);
-        class_embed = nn.Linear(config.hidden_dim, config.num_classes + 1);
+        class_embed = nn.Linear(config.hidden_dim, num_classes + 1);
         mask_embed = new Perceptron(config.hidden_dim, config.hidden_dim, config.mask_dim, 3);
         RegisterComponents();
     }

@@ -69,7 +69,7 @@ public static class MaskResults
     /// <param name="isThing">Whether a class is of objects that are told apart.</param>
     /// <param name="config">How sure a query must be, and how much of its mask a segment must keep.</param>
     /// <returns>The id of each pixel's segment, (H, W), 0 for none, and the segments.</returns>
-    public static (Tensor Ids, IReadOnlyList<PanopticSegment> Segments) Panoptic(Tensor logits, Tensor masks, Func<int, bool> isThing, Mask2FormerConfig config)
+    public static (Tensor Ids, IReadOnlyList<PanopticSegment> Segments) Panoptic(Tensor logits, Tensor masks, Func<int, bool> isThing, MaskDecoderConfig config)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();

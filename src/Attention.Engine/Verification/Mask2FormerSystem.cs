@@ -9,7 +9,7 @@ namespace Attention.Engine.Verification;
 internal sealed class Mask2FormerSystem : DenseSystem
 {
     private readonly DenseRecording recording;
-    private readonly Mask2FormerConfig config;
+    private readonly MaskDecoderConfig config;
     private readonly MaskHead head;
     private readonly string[] names;
     private readonly Tensor[] maps;
@@ -18,9 +18,8 @@ internal sealed class Mask2FormerSystem : DenseSystem
     public Mask2FormerSystem(DenseRecording recording)
     {
         this.recording = recording;
-        config = new Mask2FormerConfig
+        config = new MaskDecoderConfig
         {
-            num_classes = Whole("decoder.num_classes"),
             hidden_dim = Whole("decoder.hidden_dim"),
             mask_dim = Whole("decoder.mask_dim"),
             nheads = Whole("decoder.nheads"),
@@ -41,7 +40,7 @@ internal sealed class Mask2FormerSystem : DenseSystem
         var inputs = recording.Get("inputs").EnumerateArray().Select(input => (Name: input.GetProperty("name").GetString()!, Shape: DenseRecording.Longs(input.GetProperty("shape")))).ToArray();
         names = [.. inputs.Select(input => input.Name["input.".Length..])];
         maps = [.. inputs.Select(input => FormulaFill.Input(input.Name, input.Shape))];
-        head = new MaskHead(config, [.. inputs.Select(input => (int)input.Shape[1])]);
+        head = new MaskHead(config, [.. inputs.Select(input => (int)input.Shape[1])], Whole("decoder.num_classes"));
     }
 
     private int Whole(string option) => recording.Get($"config.{option}").GetInt32();
