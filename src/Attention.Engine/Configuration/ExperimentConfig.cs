@@ -215,6 +215,9 @@ public sealed record InitConfig
     /// <summary>The part of a nested checkpoint, such as model; null for averaged weights where there are some.</summary>
     public string? part { get; init; }
 
+    /// <summary>The part of the model that the checkpoint is of, such as backbone; null for the whole.</summary>
+    public string? into { get; init; }
+
     /// <summary>Whether the classifier is taken too; otherwise it starts fresh, as for other classes.</summary>
     public bool classifier { get; init; } = true;
 }
