@@ -12,6 +12,9 @@ public abstract class SegmentationModel(string name) : nn.Module<Tensor, Tensor>
     /// <summary>The label that counts for nothing.</summary>
     public const long Ignored = 255;
 
+    /// <summary>Classes of pixels.</summary>
+    public abstract int num_classes { get; }
+
     /// <summary>The losses of a batch by name, already weighted: their sum is what is minimised.</summary>
     /// <param name="images">Normalised images, (B, 3, H, W).</param>
     /// <param name="labels">The class of each pixel or <see cref="Ignored"/>, (B, H, W), int64.</param>

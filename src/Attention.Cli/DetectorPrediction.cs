@@ -9,13 +9,16 @@ namespace Attention.Cli;
 internal sealed class DetectorPrediction
 {
     private readonly Option<double> threshold = new("--threshold") { Description = "Detectors: the least score of an object", DefaultValueFactory = _ => 0.5 };
-    private readonly Option<string?> output = new("--out") { Description = "A folder for the images with what was found drawn into them, and results.json in COCO's form", HelpName = "FOLDER" };
+    private readonly Option<string?> output = new("--out") { Description = "A folder for the images with what was found drawn into them, and results.json in COCO's form, or for segmenters maps of the classes", HelpName = "FOLDER" };
 
     public void AddTo(Command command)
     {
         command.Add(threshold);
         command.Add(output);
     }
+
+    /// <summary>The folder for pictures; null for none.</summary>
+    public string? Output(CommandContext context) => context.Get(output);
 
     /// <param name="context">The command line.</param>
     /// <param name="detector">What looks.</param>
