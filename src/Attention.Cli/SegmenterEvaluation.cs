@@ -16,7 +16,7 @@ internal static class SegmenterEvaluation
     /// <param name="asJson">Whether JSON is printed.</param>
     public static int Run(CommandContext context, Segmenter segmenter, string? images, string? output, bool asJson)
     {
-        var warn = context.Terminal.Error.WriteLine;
+        Action<string> warn = context.Terminal.Error.WriteLine;
         var held = images is null ? segmenter.HeldOut(warn, warn, context.Stop) : Open(images);
         SegmentationScores scores;
         using (var line = new ProgressLine(context.Terminal))
