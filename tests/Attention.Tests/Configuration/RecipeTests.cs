@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 using Attention.Data;
 using Attention.Engine;
 using Attention.Engine.Configuration;
-using Attention.Engine.Training.Setup;
+using Attention.Engine.Training;
 using Attention.Models;
 using Attention.Models.Dense;
 using Attention.Models.Language;
@@ -36,9 +36,9 @@ public class RecipeTests
             Assert.True(((TokenDataConfig)config.data).context <= decoder.Context);
             return;
         }
-        if (config.task == TaskKind.ObjectDetection)
+        if (config.task is TaskKind.ObjectDetection or TaskKind.SemanticSegmentation)
         {
-            ObjectDetectionSetup.CheckParts(config);
+            Experiment.Check(config);
             return;
         }
         var model = (ImageModelConfig)ModelBuilder.Config(config.model);
@@ -74,6 +74,22 @@ public class RecipeTests
         var masks = ModelBuilder.Config(ExperimentConfig.Load(Path.Combine(configs, name)).Value.model) is RcnnConfig { masks: true };
         Assert.Matches(masks ? @"^# Expected: [\d.]+ box AP, [\d.]+ mask AP\.$" : @"^# Expected: [\d.]+ box AP\.$", lines[0]);
         Assert.Contains("arXiv:", lines[1]);
+    }
+
+    [Theory]
+    [MemberData(nameof(Recipes))]
+    public void A_recipe_for_ADE20K_says_what_to_expect_and_where_that_is_reported(string name)
+    {
+        if (!name.StartsWith("ade20k", StringComparison.Ordinal))
+            return;
+        var lines = File.ReadAllLines(Path.Combine(configs, name));
+        Assert.Matches(@"^# Expected: \d\d\.\d mIoU", lines[0]);
+        Assert.Matches(@"\(arXiv:\d{4}\.\d{5}\)", lines[1]);
+        var config = ExperimentConfig.Load(Path.Combine(configs, name)).Value;
+        Assert.Equal(150, ((SegmentationModelConfig)ModelBuilder.Config(config.model)).num_classes);
+        // 80,000 or 160,000 steps of 16 of the 20,210 images, or half as many of 32.
+        double crops = config.train.epochs * 20210.0 * config.train.accumulate;
+        Assert.InRange(Math.Min(Math.Abs(crops - 160_000 * 16), Math.Abs(crops - 80_000 * 16)) / crops, 0, 0.02);
     }
 
     private static IEnumerable<int> RandomCropOf(string line) =>

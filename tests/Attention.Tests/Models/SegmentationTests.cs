@@ -100,6 +100,115 @@ public class SegmentationTests
         Assert.Equal("out_indices is [0, 1, 7], but resnet18 has 4 maps", error.Message);
     }
 
+    // --- Mask2Former -------------------------------------------------------------------------------
+
+    private static readonly MaskDecoderConfig decoder = new()
+    {
+        hidden_dim = 32,
+        mask_dim = 8,
+        nheads = 2,
+        num_queries = 6,
+        enc_layers = 1,
+        enc_dim_feedforward = 16,
+        dec_layers = 4,
+        dim_feedforward = 16,
+        num_points = 32,
+        num_select = 5,
+    };
+
+    [Theory]
+    [InlineData("resnet", false)]
+    [InlineData("swin", true)]
+    public void Mask2Former_gives_every_pixel_scores_and_every_part_a_gradient(string backbone, bool preNorm)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(1);
+        using var model = new Mask2Former(new Mask2FormerConfig { backbone = backbones[backbone], num_classes = Classes, decoder = decoder with { pre_norm = preNorm } });
+        var images = randn(2, 3, 50, 70);
+        var labels = randint(0, Classes, [2, 50, 70]);
+        labels[1] = SegmentationModel.Ignored; // an image without a region
+        var losses = model.Losses(images, labels);
+        Assert.Equal(3 * 5, losses.Count);
+        losses.Values.Aggregate((sum, each) => sum + each).backward();
+        foreach (var (name, parameter) in model.named_parameters())
+            Assert.True(parameter.grad is not null || name.StartsWith("backbone.norm.", StringComparison.Ordinal), name);
+        model.eval();
+        Assert.Equal([2, Classes, 50, 70], model.call(images).shape);
+    }
+
+    [Fact]
+    public void Mask2Former_finds_objects()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(1);
+        using var model = new Mask2FormerInstances(new Mask2FormerInstancesConfig { backbone = backbones["resnet"], num_classes = Classes, decoder = decoder });
+        var images = new PaddedImages(randn(2, 3, 64, 96), [new(60, 96), new(64, 40)], [new(120, 192), new(32, 20)]);
+        var masks = zeros(1, 64, 96, dtype: ScalarType.Byte);
+        masks[0, 10..30, 20..50] = 1;
+        var target = new ObjectTargets(tensor(new[] { 20f, 10, 50, 30 }, [1, 4]), tensor(new[] { 2L })) { masks = masks };
+        var nothing = new ObjectTargets(zeros(0, 4), zeros(0, dtype: ScalarType.Int64)) { masks = zeros(0, 64, 96, dtype: ScalarType.Byte) };
+        Assert.All(model.Losses(images, [target, nothing]).Values, loss => Assert.True(float.IsFinite(loss.item<float>())));
+
+        model.eval();
+        var found = model.Detect(images);
+        Assert.Equal([5, 120, 192], found[0].masks!.shape);
+        Assert.Equal([5, 32, 20], found[1].masks!.shape);
+        Assert.All(found, each => Assert.True(each.scores.diff().le(0).all().item<bool>()));
+        Assert.Throws<UserError>(() => model.Losses(images, [target with { masks = null }, nothing]));
+    }
+
+    // Queries with masks of the left half, the right half, and a middle part, all sure of pixels.
+    private static (Tensor Logits, Tensor Masks) Regions(params int[] labels)
+    {
+        var logits = full([3, Classes + 1], -20f);
+        for (int i = 0; i < 3; i++)
+            logits[i, labels[i]] = 20 - i; // the first is the surest
+        var masks = full([3, 4, 8], -20f);
+        masks[0, .., 0..4] = 20;
+        masks[1, .., 4..8] = 20;
+        masks[2, .., 3..5] = 20;
+        return (logits, masks);
+    }
+
+    [Fact]
+    public void Objects_are_told_with_the_boxes_of_their_masks()
+    {
+        using var scope = NewDisposeScope();
+        var (logits, masks) = Regions(1, 3, Classes);
+        var found = MaskResults.Instances(logits, masks, 2);
+        Assert.Equal([1, 3], found.labels.data<long>().ToArray().Order());
+        var right = found.labels.data<long>().ToArray()[0] == 3 ? 0 : 1;
+        Assert.Equal([4, 0, 8, 4], found.boxes[right].data<float>().ToArray());
+        Assert.All(found.scores.data<float>().ToArray(), score => Assert.Equal(1, score, 1e-4));
+    }
+
+    [Fact]
+    public void Panoptic_segments_do_not_overlap_and_stuff_becomes_one()
+    {
+        using var scope = NewDisposeScope();
+        var (logits, masks) = Regions(1, 1, 2);
+        // Class 1 is stuff: both halves are one segment. The object in the middle lost its pixels to them.
+        var (ids, segments) = MaskResults.Panoptic(logits, masks, label => label == 2, new MaskDecoderConfig());
+        Assert.Equal([new PanopticSegment(1, 1, false)], segments);
+        Assert.True(ids.eq(1).all().item<bool>());
+        // As objects they are told apart.
+        (ids, segments) = MaskResults.Panoptic(logits, masks, _ => true, new MaskDecoderConfig());
+        Assert.Equal([new PanopticSegment(1, 1, true), new PanopticSegment(2, 1, true)], segments);
+        Assert.Equal([1, 1, 1, 1, 2, 2, 2, 2], ids[0].data<int>().ToArray());
+        // Where nothing is sure, nothing is there.
+        Assert.Empty(MaskResults.Panoptic(zeros(3, Classes + 1), masks, _ => true, new MaskDecoderConfig()).Segments);
+    }
+
+    [Fact]
+    public void Regions_of_a_label_map_are_its_classes()
+    {
+        using var scope = NewDisposeScope();
+        var map = tensor(new long[] { 3, 3, 255, 0 }).view(2, 2);
+        var targets = MaskTargets.OfClasses(map);
+        Assert.Equal([0, 3], targets.Labels.data<long>().ToArray());
+        Assert.Equal([0, 0, 0, 1, 1, 1, 0, 0], targets.Masks.data<float>().ToArray());
+    }
+
     // --- losses ----------------------------------------------------------------------------------
 
     private static (Tensor Logits, Tensor Labels) Pixels()
