@@ -101,6 +101,9 @@ public static class ModelRegistry
         Register(Vision.MobileMamba.Family);
         Register(Dense.Rcnn.Family);
         Register(Dense.RetinaNet.Family);
+        Register(Dense.Detr.Family);
+        Register(Dense.DeformableDetr.Family);
+        Register(Dense.GroupPose.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>
