@@ -258,7 +258,7 @@ public sealed class DeformableDetr : DetectionModel
             query_embed = nn.Embedding(config.num_queries, config.two_stage ? dim : 2 * dim);
         if (config.num_denoising > 0)
             label_enc = nn.Embedding(config.num_classes, dim);
-        backbone = new DetrBackbone(config.backbone, config.backbone_maps, config.frozen_stages);
+        backbone = DetrBackbone.Of(config);
         input_proj = DeformableInput.Projections(backbone.Channels, config);
         transformer = new DeformableTransformer(config, class_embed, bbox_embed);
         RegisterComponents();
@@ -348,4 +348,45 @@ public sealed class DeformableDetr : DetectionModel
             scope.MoveToOuter(each.boxes, each.scores, each.labels);
         return found;
     }
+
+    // --- variants --------------------------------------------------------------------------------
+
+    private static readonly DeformableDetrConfig Refined = new() { with_box_refine = true };
+    private static readonly DeformableDetrConfig TwoStage = Refined with { two_stage = true };
+    private static readonly DeformableDetrConfig Dino = TwoStage with
+    {
+        mixed_selection = true,
+        look_forward_twice = true,
+        num_denoising = 100,
+        num_queries = 900,
+        dim_feedforward = 2048,
+        num_select = 300,
+    };
+
+    // The authors count classes by COCO's own numbers, of which 91 is the first that is free.
+    private static DeformableDetrConfig Authors(DeformableDetrConfig config) => config with
+    {
+        backbone = DetrBackbone.Frozen("resnet50"),
+        frozen_stages = 2,
+        num_classes = 91,
+        first_category = 0,
+        dropout = 0.1,
+    };
+
+    /// <summary>The variants.</summary>
+    public static ModelFamily Family { get; } = new ModelFamily<DeformableDetrConfig>
+    {
+        Name = "Deformable DETR",
+        Reference = "Zhu et al., Deformable DETR: Deformable Transformers for End-to-End Object Detection, 2021 (arXiv:2010.04159)",
+        Build = config => new DeformableDetr(config),
+        Table = new Dictionary<string, DeformableDetrConfig>
+        {
+            ["deformable_detr"] = TwoStage,
+            ["deformable_detr_resnet50"] = Authors(new()),
+            ["deformable_detr_refine_resnet50"] = Authors(Refined),
+            ["deformable_detr_two_stage_resnet50"] = Authors(TwoStage),
+            ["dino"] = Dino,
+            ["dino_resnet50"] = Dino with { backbone = DetrBackbone.Frozen("resnet50"), frozen_stages = 2 },
+        },
+    };
 }

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Attention.Models.Dense;
 
 /// <summary>A DETR; fields as in the authors' arguments.</summary>
-public sealed record DetrConfig : DenseModelConfig
+public sealed record DetrConfig : DetectionModelConfig
 {
     public int hidden_dim { get; init; } = 256;
     public int nheads { get; init; } = 8;
@@ -173,7 +173,7 @@ internal sealed class DetrDetector : nn.Module
         bbox_embed = new Perceptron(dim, dim, 4, 3);
         query_embed = nn.Embedding(config.num_queries, dim);
         // Masks are refined with all maps.
-        backbone = new DetrBackbone(config.backbone, config.masks ? 4 : 1, config.frozen_stages);
+        backbone = new DetrBackbone(config.backbone, DetrBackbone.Coarsest(config.masks ? 4 : 1), config.frozen_stages);
         Channels = backbone.Channels;
         input_proj = nn.Conv2d(Channels[^1], dim, kernel_size: 1);
         RegisterComponents();
@@ -331,4 +331,31 @@ public sealed class Detr : DetectionModel
             return new Detections(Ordered(each.boxes), Ordered(each.scores), Ordered(each.labels)) { masks = each.masks is { } masks ? Ordered(masks) : null };
         })];
     }
+
+    // --- variants --------------------------------------------------------------------------------
+
+    // The authors count classes by COCO's own numbers, of which 91 is the first that is free.
+    private static readonly DetrConfig Authors = new()
+    {
+        backbone = DetrBackbone.Frozen("resnet50"),
+        frozen_stages = 2,
+        num_classes = 91,
+        first_category = 0,
+    };
+
+    /// <summary>The variants.</summary>
+    public static ModelFamily Family { get; } = new ModelFamily<DetrConfig>
+    {
+        Name = "DETR",
+        Reference = "Carion et al., End-to-End Object Detection with Transformers, 2020 (arXiv:2005.12872)",
+        Build = config => new Detr(config),
+        Table = new Dictionary<string, DetrConfig>
+        {
+            ["detr"] = new(),
+            ["detr_resnet50"] = Authors,
+            ["detr_resnet101"] = Authors with { backbone = DetrBackbone.Frozen("resnet101") },
+            ["detr_resnet50_panoptic"] = Authors with { num_classes = 250, masks = true },
+            ["detr_resnet101_panoptic"] = Authors with { backbone = DetrBackbone.Frozen("resnet101"), num_classes = 250, masks = true },
+        },
+    };
 }

@@ -291,13 +291,13 @@ public sealed class GroupPose : DetectionModel
         Perceptron NewPoses() => new Perceptron(dim, dim, 2, 3).StartAtZero();
         class_embed = nn.ModuleList(PerLayer(config.dec_layers, config.dec_pred_class_embed_share, NewClasses));
         pose_embed = nn.ModuleList(PerLayer(config.dec_layers, config.dec_pred_pose_embed_share, NewPoses));
-        backbone = new DetrBackbone(config.backbone, config.backbone_maps, config.frozen_stages);
+        backbone = DetrBackbone.Of(config);
         input_proj = DeformableInput.Projections(backbone.Channels, config);
         transformer = new GroupPoseTransformer(config, pose_embed, class_embed);
         RegisterComponents();
     }
 
-    public override DetectionKinds Finds => DetectionKinds.Keypoints | DetectionKinds.Boxes;
+    public override DetectionKinds Finds => DetectionKinds.Keypoints;
 
     // The authors count classes from 1, COCO's person: the logit before the first is of nothing.
     internal static int Logits(GroupPoseConfig config) => config.num_classes + 1;
@@ -372,7 +372,8 @@ public sealed class GroupPose : DetectionModel
         return [.. Select(Predict(images).Layers[^1], images.originals).Select(found =>
         {
             var real = found.Labels.gt(0).nonzero().squeeze(1);
-            var points = found.Keypoints.index_select(0, real);
+            // In the numbers of pixels, whose middles are at halves.
+            var points = found.Keypoints.index_select(0, real) - 0.5f;
             var scores = found.Scores.index_select(0, real);
             var boxes = cat([points.amin([1]), points.amax([1])], -1);
             var sure = scores.view(-1, 1, 1).expand(points.shape[0], points.shape[1], 1);
@@ -382,4 +383,22 @@ public sealed class GroupPose : DetectionModel
             };
         })];
     }
+
+    // --- variants --------------------------------------------------------------------------------
+
+    private static readonly GroupPoseConfig Coco = new() { num_classes = 1, num_queries = 100, dim_feedforward = 2048, num_select = 50 };
+
+    /// <summary>The variants.</summary>
+    public static ModelFamily Family { get; } = new ModelFamily<GroupPoseConfig>
+    {
+        Name = "Group Pose",
+        Reference = "Liu et al., Group Pose: A Simple Baseline for End-to-End Multi-person Pose Estimation, 2023 (arXiv:2308.07313)",
+        Build = config => new GroupPose(config),
+        Table = new Dictionary<string, GroupPoseConfig>
+        {
+            ["group_pose"] = Coco,
+            ["group_pose_resnet50"] = Coco with { backbone = DetrBackbone.Frozen("resnet50"), frozen_stages = 2 },
+            ["group_pose_crowdpose_resnet50"] = Coco with { backbone = DetrBackbone.Frozen("resnet50"), frozen_stages = 2, num_body_points = 14 },
+        },
+    };
 }

@@ -58,7 +58,7 @@ internal sealed class DeformableDetrSystem : BoxDetectorSystem
         {
             backbone = Backbone(),
             frozen_stages = 2,
-            backbone_maps = levels > 1 ? 3 : 1,
+            out_indices = levels > 1 ? [1, 2, 3] : [3],
             num_classes = Classes,
             hidden_dim = Whole("hidden_dim"),
             nheads = Whole("nheads"),
