@@ -79,10 +79,10 @@ public sealed class MultiScaleDeformableAttention : nn.Module<Tensor, Tensor, Te
         if (spread_start)
         {
             // Each head looks into another direction, its points farther and farther on the border of squares.
-            var angle = arange(heads, dtype: ScalarType.Float32) * (2 * Math.PI / heads);
+            var angle = arange(heads, dtype: ScalarType.Float32, device: CPU) * (2 * Math.PI / heads);
             var direction = stack([angle.cos(), angle.sin()], -1);
             direction = direction / direction.abs().amax([-1], keepdim: true);
-            var distance = arange(points, dtype: ScalarType.Float32) + 1;
+            var distance = arange(points, dtype: ScalarType.Float32, device: CPU) + 1;
             var start = direction.view(heads, 1, 1, 2) * distance.view(1, 1, points, 1);
             sampling_offsets.bias!.copy_(start.expand(heads, levels, points, 2).reshape(-1));
         }
