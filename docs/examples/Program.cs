@@ -33,6 +33,8 @@ internal static class Program
         LoadACheckpoint.Run();
         Say("export");
         Export.Run();
+        Say("read and draw objects");
+        DenseBatches.Run();
         Say("score detections");
         Scoring.Run();
         Say("every command");

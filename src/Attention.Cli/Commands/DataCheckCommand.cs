@@ -27,7 +27,7 @@ internal sealed class DataCheckCommand : CliCommand
     public override int Run(CommandContext context)
     {
         string path = context.Get(source);
-        var parts = Path.GetExtension(path) is ".yaml" or ".yml" ? DataSource.Open(OfConfig(path)) : DataSource.Open(path);
+        var parts = Path.GetExtension(path) is ".yaml" or ".yml" ? DataSource.Open(OfConfig(path), context.Terminal.Error.WriteLine, context.Stop) : DataSource.Open(path);
         var table = new ResultTable([new("class"), .. parts.Select(part => new ResultTable.Column(part.Name))]);
         var reports = parts.Select(part => DatasetCheck.Run(part.Images, cancellation: context.Stop)).ToArray();
         // Of classes of pixels and objects, data sets have many that no image shows.

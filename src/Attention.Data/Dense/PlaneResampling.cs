@@ -74,9 +74,10 @@ public static class PlaneResampling
             float step = (float)from / to;
             for (int i = 0; i < to; i++)
             {
-                float place = Math.Max(0, step * (i + 0.5f) - 0.5f);
+                // The step in single precision, places in double: so PyTorch's recordings have it.
+                double place = Math.Max(0, step * (i + 0.5) - 0.5);
                 int first = Math.Min((int)place, from - 1);
-                all[i] = (first, Math.Min(first + 1, from - 1), Math.Clamp(place - first, 0, 1));
+                all[i] = (first, Math.Min(first + 1, from - 1), (float)(place - first));
             }
             return all;
         }

@@ -57,11 +57,11 @@ internal static class CocoFile
             if (people)
             {
                 json.WriteStartArray("keypoints");
-                foreach (string name in Person.KeypointNames)
+                foreach (string name in KeypointNames.Person)
                     json.WriteStringValue(name);
                 json.WriteEndArray();
                 json.WriteStartArray("skeleton");
-                foreach (int[] line in Person.Skeleton)
+                foreach (int[] line in KeypointNames.PersonLines)
                     WriteNumbers(json, line);
                 json.WriteEndArray();
             }

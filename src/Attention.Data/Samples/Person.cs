@@ -8,20 +8,6 @@ namespace Attention.Data.Samples;
 /// </summary>
 internal sealed class Person : SceneObject
 {
-    /// <summary>COCO's names of the keypoints, in COCO's order.</summary>
-    public static readonly string[] KeypointNames =
-    [
-        "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
-        "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
-    ];
-
-    /// <summary>COCO's lines between keypoints, which count from 1.</summary>
-    public static readonly int[][] Skeleton =
-    [
-        [16, 14], [14, 12], [17, 15], [15, 13], [12, 13], [6, 12], [7, 13], [6, 7], [6, 8], [7, 9],
-        [8, 10], [9, 11], [2, 3], [1, 2], [1, 3], [2, 4], [3, 5], [4, 6], [5, 7],
-    ];
-
     /// <summary>A part of the body: its outline and what it is painted with.</summary>
     private enum Cloth
     {

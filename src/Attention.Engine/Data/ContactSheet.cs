@@ -3,10 +3,14 @@ using Attention.Torch;
 
 namespace Attention.Engine.Data;
 
-/// <summary>A picture of some images of each class, to see at a glance whether a data set is what it should be.</summary>
+/// <summary>
+/// A picture of some images of each class, to see at a glance whether a data set is what it should be; with boxes, masks, keypoints and
+/// classes of pixels where it has them.
+/// </summary>
 public static class ContactSheet
 {
-    private const int Tile = 96, Gap = 4;
+    private const int PlainTile = 96, DenseTile = 160, Gap = 4;
+    private static readonly TransformPipeline plain = TransformPipeline.Parse($"resize({PlainTile})|center_crop({PlainTile})");
 
     /// <summary>One row for each class that has images, as many as there is room for; broken images leave their place grey.</summary>
     /// <param name="images">The data set.</param>
@@ -17,13 +21,18 @@ public static class ContactSheet
     public static (Image Sheet, IReadOnlyList<string> Rows) Make(IImages images, int rows = 10, int columns = 12, long seed = 0)
     {
         var chosen = Choose(images, rows, columns, seed);
-        var sheet = new Image(columns * (Tile + Gap) + Gap, Math.Max(1, chosen.Count) * (Tile + Gap) + Gap);
+        var dense = DenseData.Of(images);
+        int tile = dense is null ? PlainTile : DenseTile;
+        var sheet = new Image(columns * (tile + Gap) + Gap, Math.Max(1, chosen.Count) * (tile + Gap) + Gap);
         sheet.Pixels.Fill(255);
         var scratch = new ImageScratch();
-        var tile = TransformPipeline.Parse($"resize({Tile})|center_crop({Tile})");
         for (int row = 0; row < chosen.Count; row++)
             for (int column = 0; column < chosen[row].Images.Count; column++)
-                Paste(sheet, Gap + column * (Tile + Gap), Gap + row * (Tile + Gap), Thumbnail(images, chosen[row].Images[column], tile, scratch));
+            {
+                int index = chosen[row].Images[column];
+                var image = Readable(() => dense is null ? Plain(images.Load(index, scratch, ImageNeed.All), scratch) : Drawn(dense, index, scratch));
+                Paste(sheet, Gap + column * (tile + Gap), Gap + row * (tile + Gap), tile, image);
+            }
         return (sheet, [.. chosen.Select(each => each.Name)]);
     }
 
@@ -42,12 +51,32 @@ public static class ContactSheet
         return [.. byClass.Take(rows).Select(pair => (pair.Key < 0 ? "without a class" : images.ClassNames[pair.Key], pair.Value))];
     }
 
-    private static Image? Thumbnail(IImages images, int index, TransformPipeline tile, ImageScratch scratch)
+    private static Image Plain(Image image, ImageScratch scratch)
+    {
+        var random = new SeededRandom(0);
+        return plain.Apply(image, scratch, ref random);
+    }
+
+    /// <summary>The middle of an image with what is known of it.</summary>
+    private static Image Drawn(IDenseDataset images, int index, ImageScratch scratch)
+    {
+        var image = images.Load(index, scratch, ImageNeed.All);
+        var known = new DenseImage(image, images.AnnotationsOf(index, image.Height, image.Width));
+        double scale = (double)DenseTile / Math.Min(image.Height, image.Width);
+        var fitted = known.Resize(Math.Max(DenseTile, (int)(image.Height * scale)), Math.Max(DenseTile, (int)(image.Width * scale)));
+        var part = fitted.Crop((fitted.Width - DenseTile) / 2, (fitted.Height - DenseTile) / 2, DenseTile, DenseTile, Colour.Black, scratch);
+        if (part.Classes is not null)
+            DetectionPainter.DrawClasses(part.Source, part.Classes);
+        DetectionPainter.Draw(part.Source, [.. part.Objects.Select(each => DrawnObject.Of(each, images.ClassNames[each.Label]))],
+            new PaintOptions { Skeleton = KeypointNames.Skeleton(images.KeypointNames), Names = false });
+        return part.Source;
+    }
+
+    private static Image? Readable(Func<Image> load)
     {
         try
         {
-            var random = new SeededRandom(0);
-            return tile.Apply(images.Load(index, scratch, ImageNeed.All), scratch, ref random);
+            return load();
         }
         catch (ImageError)
         {
@@ -55,15 +84,15 @@ public static class ContactSheet
         }
     }
 
-    private static void Paste(Image sheet, int x, int y, Image? tile)
+    private static void Paste(Image sheet, int x, int y, int tile, Image? image)
     {
-        for (int row = 0; row < Tile; row++)
+        for (int row = 0; row < tile; row++)
         {
-            var to = sheet.Row(y + row).Slice(3 * x, 3 * Tile);
-            if (tile is null)
+            var to = sheet.Row(y + row).Slice(3 * x, 3 * tile);
+            if (image is null)
                 to.Fill(160);
             else
-                tile.Row(row).CopyTo(to);
+                image.Row(row).CopyTo(to);
         }
     }
 }

@@ -76,14 +76,21 @@ public static class DataSource
         _ when Has(path, "fine_label_names.txt") || Has(path, "cifar-100-binary") => new Cifar100Config { path = path },
         _ when Directory.EnumerateFiles(path, "train-images*").Any() => new MnistConfig { path = path },
         _ when Has(path, "annotations", "instances_val2017.json") => new CocoConfig { path = path },
+        _ when Has(path, "annotations", "instances_val.json") && Has(path, "segmentation", "val") => new ScenesConfig { path = path },
         _ when Directory.Exists(Path.Combine(path, "val")) && HasImages(Path.Combine(path, "val")) => new ImageNetConfig { path = path },
         _ => null,
     };
 
-    /// <summary>The parts of the data set that a config names. A part that cannot be opened does not hide the other.</summary>
+    /// <summary>
+    /// The parts of the data set that a config names, which is rendered first where it is made. A part that cannot be opened does not hide
+    /// the other.
+    /// </summary>
     /// <param name="config">The data set.</param>
+    /// <param name="say">Is told what takes time.</param>
+    /// <param name="cancellation">Ends rendering.</param>
     /// <exception cref="UserError">Neither part can be opened.</exception>
-    public static IReadOnlyList<DataPart> Open(ImageDataConfig config) => Both(config);
+    public static IReadOnlyList<DataPart> Open(ImageDataConfig config, Action<string>? say = null, CancellationToken cancellation = default) =>
+        Both(DatasetFactory.Rendered(config, say ?? (_ => { }), cancellation));
 
     private static IReadOnlyList<DataPart> Both(ImageDataConfig config)
     {

@@ -26,6 +26,7 @@ public static class DatasetCheck
         var broken = new string?[images.Count];
         var sizes = new (int Width, int Height)[images.Count];
         var perClass = new int[images.ClassNames.Count];
+        var dense = DenseData.Of(images);
         int done = 0;
         Parallel.For(0, images.Count, new ParallelOptions { CancellationToken = cancellation, MaxDegreeOfParallelism = Environment.ProcessorCount },
             static () => new ImageScratch(),
@@ -35,8 +36,7 @@ public static class DatasetCheck
                 {
                     var image = images.Load(index, scratch, ImageNeed.All);
                     sizes[index] = (image.Width, image.Height);
-                    if (images is IDenseDataset dense)
-                        dense.AnnotationsOf(index, image.Height, image.Width);
+                    dense?.AnnotationsOf(index, image.Height, image.Width);
                 }
                 catch (ImageError e)
                 {

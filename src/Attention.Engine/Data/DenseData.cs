@@ -69,6 +69,11 @@ public static class DenseData
             : throw new UserError($"the annotations of {config.path} have no keypoints", "give person_keypoints_*.json as data.train_annotations and data.val_annotations");
     }
 
+    /// <summary>The data set with all that is annotated in its images, crowds as well; null where each image has a label and nothing else.</summary>
+    /// <exception cref="UserError">Its annotations do not go together.</exception>
+    internal static IDenseDataset? Of(IImages images) =>
+        images is Coco coco ? new CocoObjects(coco, new CocoObjectsOptions { Crowds = true }) : images as IDenseDataset;
+
     /// <summary>Rendered scenes with their objects.</summary>
     internal static Coco Scenes(string folder, string part, bool people) => new(
         Path.Combine(folder, part), Path.Combine(folder, "annotations", $"{(people ? "person_keypoints" : "instances")}_{part}.json"));

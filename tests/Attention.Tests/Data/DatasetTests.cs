@@ -238,7 +238,7 @@ public sealed class DatasetTests : IDisposable
     [Fact]
     public void Coco_instances_keypoints_and_captions_are_read()
     {
-        Picture("images/1.png", 20);
+        Picture("images/1.png", 20, 15);
         var coco = new Coco(_folder.File("images"), Text("a.json", """
             {"images": [{"id": 5, "file_name": "1.png", "width": 20, "height": 15}, {"id": 9, "file_name": "gone.png"}],
              "categories": [{"id": 18, "name": "dog"}, {"id": 1, "name": "person", "keypoints": ["nose", "eye"]}],

@@ -73,6 +73,35 @@ public sealed class CocoResults
     public static CocoResults Load(string path, CocoAnnotations truth, CocoKind? kind = null) =>
         CocoJson.Read(path, $"a list of results on {truth.Path}", "each has image_id, category_id, score and bbox, segmentation or keypoints", root => new CocoResults(truth, kind, root));
 
+    /// <summary>Writes what was found in the form that <see cref="Load"/> reads: of each object all that it has.</summary>
+    /// <param name="stream">Is written to.</param>
+    /// <param name="detections">What was found.</param>
+    /// <param name="imageId">The number by which a file knows an image, from <see cref="CocoDetection.Image"/>.</param>
+    /// <param name="categoryId">The number by which it knows a category, from <see cref="CocoDetection.Label"/>.</param>
+    public static void Write(Stream stream, IEnumerable<CocoDetection> detections, Func<int, long> imageId, Func<int, int> categoryId)
+    {
+        using var json = new Utf8JsonWriter(stream);
+        json.WriteStartArray();
+        foreach (var found in detections)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("image_id", imageId(found.Image));
+            json.WriteNumber("category_id", categoryId(found.Label));
+            WriteNumbers(json, "bbox", found.Box);
+            if (found.Mask is { } mask)
+            {
+                json.WriteStartObject("segmentation");
+                WriteNumbers(json, "size", [mask.Height, mask.Width]);
+                json.WriteString("counts", mask.ToText());
+                json.WriteEndObject();
+            }
+            WriteNumbers(json, "keypoints", found.Keypoints);
+            json.WriteNumber("score", found.Score);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
     public CocoKind Kind { get; }
 
     public IReadOnlyList<CocoDetection> Detections => _detections;
@@ -117,4 +146,15 @@ public sealed class CocoResults
 
     private static double[] Exactly(int expected, double[]? numbers, string name) =>
         (numbers?.Length ?? 0) == expected ? numbers ?? [] : throw new FormatException($"its {name} has {numbers?.Length ?? 0} numbers, not {expected}");
+
+    // A hundredth of a pixel is enough, and half the size of the file.
+    private static void WriteNumbers(Utf8JsonWriter json, string name, double[] numbers)
+    {
+        if (numbers.Length == 0)
+            return;
+        json.WriteStartArray(name);
+        foreach (double number in numbers)
+            json.WriteNumberValue(Math.Round(number, 2));
+        json.WriteEndArray();
+    }
 }

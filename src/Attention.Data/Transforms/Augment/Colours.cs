@@ -178,7 +178,8 @@ public static class Colours
         return ((byte)(int)((float)hue * 255.0), (byte)(int)(range / most * 255.0), most);
     }
 
-    private static (byte Red, byte Green, byte Blue) ToRgb(byte hue, byte saturation, byte value)
+    /// <summary>A colour by its hue, of 256 around the circle, saturation and value.</summary>
+    internal static (byte Red, byte Green, byte Blue) ToRgb(byte hue, byte saturation, byte value)
     {
         if (saturation == 0)
             return (value, value, value);

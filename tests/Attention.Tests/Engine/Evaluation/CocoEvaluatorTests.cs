@@ -36,6 +36,30 @@ public sealed class CocoEvaluatorTests : IDisposable
             Assert.Equal(category.Value.GetDouble(), scores.Categories.Single(each => each.Category.Id == int.Parse(category.Name)).AveragePrecision, 1e-12);
     }
 
+    [SkippableTheory]
+    [InlineData("a")]
+    [InlineData("b")]
+    public void Results_that_are_written_are_read_again(string set)
+    {
+        string root = SharedFiles.Require($"data/coco-eval/{set}");
+        foreach (string kind in new[] { "bbox", "segm", "keypoints" })
+        {
+            var truth = CocoAnnotations.Load(Path.Combine(root, kind == "keypoints" ? "person_keypoints.json" : "instances.json"));
+            var results = CocoResults.Load(Path.Combine(root, $"results_{kind}.json"), truth);
+            string copy = folder.File("copy.json");
+            using (var stream = File.Create(copy))
+                CocoResults.Write(stream, results.Detections, image => truth.Image(image).Id, label => truth.Categories[label].Id);
+            var again = CocoResults.Load(copy, truth);
+            Assert.Equal(results.Kind, again.Kind);
+            foreach (var (one, other) in results.Detections.Zip(again.Detections))
+            {
+                Assert.Equal((one.Image, one.Label, one.Score, one.Mask?.ToText()), (other.Image, other.Label, other.Score, other.Mask?.ToText()));
+                Assert.All(one.Box.Concat(one.Keypoints).Zip(other.Box.Concat(other.Keypoints)), pair => Assert.Equal(pair.First, pair.Second, 0.0051));
+            }
+            Assert.Equal(results.Detections.Count, again.Detections.Count);
+        }
+    }
+
     private string Truth(params string[] annotations) => folder.Write("a.json", $$"""
         {"images": [{"id": 2, "file_name": "b", "width": 200, "height": 200}, {"id": 1, "file_name": "a", "width": 200, "height": 200}],
          "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
