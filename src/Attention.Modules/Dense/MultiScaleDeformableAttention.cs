@@ -73,18 +73,20 @@ public sealed class MultiScaleDeformableAttention : nn.Module<Tensor, Tensor, Te
     private void Initialise(bool spread_start)
     {
         using var scope = NewDisposeScope();
-        using var _ = no_grad();
+        using var mode = no_grad();
         nn.init.zeros_(sampling_offsets.weight);
         nn.init.zeros_(sampling_offsets.bias!);
         if (spread_start)
         {
             // Each head looks into another direction, its points farther and farther on the border of squares.
-            var angle = arange(heads, dtype: ScalarType.Float32, device: CPU) * (2 * Math.PI / heads);
-            var direction = stack([angle.cos(), angle.sin()], -1);
-            direction = direction / direction.abs().amax([-1], keepdim: true);
-            var distance = arange(points, dtype: ScalarType.Float32, device: CPU) + 1;
-            var start = direction.view(heads, 1, 1, 2) * distance.view(1, 1, points, 1);
-            sampling_offsets.bias!.copy_(start.expand(heads, levels, points, 2).reshape(-1));
+            var start = from head in Enumerable.Range(0, heads)
+                        let angle = 2 * Math.PI * head / heads
+                        let reach = Math.Max(Math.Abs(Math.Cos(angle)), Math.Abs(Math.Sin(angle)))
+                        from _ in Enumerable.Range(0, levels)
+                        from point in Enumerable.Range(1, points)
+                        from offset in new[] { Math.Cos(angle), Math.Sin(angle) }
+                        select (float)(point * offset / reach);
+            sampling_offsets.bias!.copy_(tensor(start.ToArray()));
         }
         nn.init.zeros_(attention_weights.weight);
         nn.init.zeros_(attention_weights.bias!);
