@@ -36,7 +36,7 @@ public sealed record GroupPoseConfig : DeformableDetectorConfig
 
     // Not of the authors: what makes it learn in minutes.
 
-    /// <summary>Queries in training that start at each known pose with noise; 0 for none.</summary>
+    /// <summary>Queries of each image in training that start at its known poses with noise, in turn; 0 for none.</summary>
     public int num_denoising { get; init; }
     /// <summary>The largest move of a keypoint there, as a share of the root of the pose's area.</summary>
     public double denoising_noise { get; init; } = 0.3;
@@ -334,7 +334,7 @@ public sealed class GroupPose : DetectionModel
         {
             losses.AddRange(criterion.Losses(found.Layers[layer], targets, Suffix(layer)));
             if (found.Denoised is { } denoised)
-                losses.AddRange(criterion.Losses(denoised[layer], targets, found.Denoising!.Matching, "_dn" + Suffix(layer), 1.0 / found.Denoising.Copies));
+                losses.AddRange(criterion.Losses(denoised[layer], targets, found.Denoising!.Matching, "_dn" + Suffix(layer), targets.Labels.shape[0] / (double)found.Denoising.Matching.Count));
         }
         losses.AddRange(criterion.Losses(found.Encoder, targets.Repeated(config.interm_repeats), "_interm", config.interm_loss_coef));
         if (found.Heatmaps is { } heatmaps)
