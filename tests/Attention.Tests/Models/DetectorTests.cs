@@ -45,7 +45,7 @@ public sealed class DetectorTests : IDisposable
     {
         using var folder = new TemporaryFolder();
         var text = File.ReadAllText(SharedFiles.Require("parity/dense/det_stages.json"));
-        File.WriteAllText(folder.File("changed.json"), text.Replace("\"loss_mask\"", "\"loss_masks\"").Replace("\"score_thresh\": 0.05", "\"score_thresh\": 0.5"));
+        File.WriteAllText(folder.File("changed.json"), text.Replace("\"loss_mask\"", "\"loss_masks\"").Replace("\"score_thresh\":0.05", "\"score_thresh\":0.5"));
         var result = Verifier.Run(folder.File("changed.json"));
         Assert.Contains("nothing to compare with 'mask_head.loss_masks'", result.Problems);
         Assert.Contains(result.Problems, problem => problem.StartsWith("roi_heads.boxes.0", StringComparison.Ordinal));
