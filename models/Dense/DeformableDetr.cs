@@ -358,6 +358,8 @@ public sealed class DeformableDetr : DetectionModel
         mixed_selection = true,
         look_forward_twice = true,
         num_denoising = 100,
+        box_noise_scale = 0.4,
+        cls_loss_coef = 1,
         num_queries = 900,
         dim_feedforward = 2048,
         num_select = 300,
