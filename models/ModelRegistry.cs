@@ -109,6 +109,9 @@ public static class ModelRegistry
         Register(Dense.Mask2FormerInstances.Family);
         Register(Dense.Rcnn.Family);
         Register(Dense.RetinaNet.Family);
+        Register(Dense.Detr.Family);
+        Register(Dense.DeformableDetr.Family);
+        Register(Dense.GroupPose.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>

@@ -114,7 +114,7 @@ internal sealed class MaskTransformer
 /// Mask2Former for semantic segmentation: Cheng et al., Masked-attention Mask Transformer for Universal Image Segmentation, 2022
 /// (arXiv:2112.01527). Parameter names as in facebookresearch/Mask2Former.
 /// </summary>
-public sealed class Mask2Former : SegmentationModel, ILayeredModel
+public sealed class Mask2Former : SegmentationModel
 {
     private readonly ImageModel backbone;
     private readonly MaskHead sem_seg_head;
@@ -170,12 +170,6 @@ public sealed class Mask2Former : SegmentationModel, ILayeredModel
         return MapResize.To(masks, height, width).narrow(2, 0, images.shape[2]).narrow(3, 0, images.shape[3]);
     }
 
-    private const string Below = nameof(backbone) + ".";
-
-    public override IReadOnlySet<string> no_weight_decay => backbone.no_weight_decay.Select(name => Below + name).ToHashSet();
-    public int num_layers => backbone.num_layers;
-    public int layer_of(string parameter) => parameter.StartsWith(Below, StringComparison.Ordinal) ? backbone.layer_of(parameter[Below.Length..]) : num_layers - 1;
-
     // --- variants --------------------------------------------------------------------------------
 
     /// <summary>The frame for classes of pixels; its backbone is a field.</summary>
@@ -206,8 +200,6 @@ public sealed class Mask2FormerInstances : DetectionModel
     }
 
     public override DetectionKinds Finds => DetectionKinds.Boxes | DetectionKinds.Masks;
-
-    public override IReadOnlySet<string> no_weight_decay => backbone.no_weight_decay.Select(name => $"{nameof(backbone)}.{name}").ToHashSet();
 
     private (MaskPrediction[] Predictions, long Height, long Width) Predict(PaddedImages images)
     {

@@ -18,6 +18,7 @@ public sealed record ResNetConfig : ImageModelConfig
     public int cardinality { get; init; } = 1;
     /// <summary>Channels of a group in the first stage's bottlenecks.</summary>
     public int base_width { get; init; } = 64;
+    /// <summary>Channels of the stem's convolution; of the first, which are half as many as it gives, where the stem is deep.</summary>
     public int stem_width { get; init; } = 64;
     /// <summary>
     /// "": one 7x7 convolution; deep: three of 3x3; deep_tiered: the same with a narrower first; small: one 3x3 convolution that
@@ -165,7 +166,7 @@ public sealed class ResNet : StagedModel
     {
         this.config = config;
         Check(config);
-        int inplanes = config.stem_type switch { "" => 64, "small" => config.channels[0], _ => config.stem_width * 2 };
+        int inplanes = config.stem_type switch { "" => config.stem_width, "small" => config.channels[0], _ => config.stem_width * 2 };
         conv1 = StemConvolutions(config, inplanes);
         bn1 = Norm(config, inplanes);
         act1 = nn.ReLU();
@@ -403,7 +404,7 @@ public sealed class ResNet : StagedModel
             ["ecaresnet26t"] = Eca(T(R26)) with { img_size = 256 },
             ["ecaresnet50d"] = Eca(D(R50)),
             ["ecaresnet50t"] = Eca(T(R50)) with { img_size = 256 },
-            ["ecaresnetlight"] = Eca(R50) with { layers = [1, 1, 11, 3], stem_width = 32, avg_down = true },
+            ["ecaresnetlight"] = Eca(R50) with { layers = [1, 1, 11, 3], avg_down = true },
             ["ecaresnet101d"] = Eca(D(R101)),
             ["ecaresnet200d"] = Whole(Eca(D(R200))) with { img_size = 256 },
             ["ecaresnet269d"] = Whole(Eca(D(R269))) with { img_size = 320 },

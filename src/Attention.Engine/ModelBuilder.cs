@@ -51,9 +51,9 @@ public static class ModelBuilder
         try
         {
             var report = WeightLoader.Load(model, checkpoint, init.strict);
-            if (report.Missing.Count + report.Mismatched.Count > 0)
+            if (report.Missing.Count + report.Mismatched.Count > 0 || WeightLoader.Target(model, checkpoint) != model)
             {
-                // Those keep their first values, so that they need some.
+                // What is not in the checkpoint keeps its first values, so that it needs some.
                 model.Dispose();
                 model = Build(part);
                 report = WeightLoader.Load(model, checkpoint, init.strict);

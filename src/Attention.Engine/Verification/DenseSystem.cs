@@ -44,6 +44,8 @@ internal static class DenseSystems
         ("torchvision.models.detection", recording => new RecordedRcnn(recording)),
         ("rpn roi_heads mask_head retinanet", recording => new DetectorStages(recording)),
         ("Michel-liu/GroupPose", recording => new GroupPoseSystem(recording)),
+        ("fundamentalvision/Deformable-DETR", recording => new DeformableDetrSystem(recording)),
+        ("facebookresearch/detr", recording => new PlainDetrSystem(recording)),
     ];
 
     /// <summary>The system of a recording.</summary>

@@ -40,7 +40,8 @@ internal sealed class FeatureWatch
 
     private static bool IsCallable(nn.Module module) => module is nn.Module<Tensor, Tensor> or nn.Module<Tensor, Tensor[]> or nn.Module<Tensor[], Tensor[]>
         or nn.Module<Tensor, (Tensor, Tensor)> or nn.Module<Tensor, Tensor, Tensor> or nn.Module<Tensor, Tensor, Tensor, Tensor>
-        or nn.Module<Tensor, DeformableContext, Tensor> or nn.Module<Tensor, MaskedContext, Tensor> or nn.Module<Tensor[], Tensor>;
+        or nn.Module<Tensor, DeformableContext, Tensor> or nn.Module<Tensor, DetrContext, Tensor> or nn.Module<Tensor, MaskedContext, Tensor>
+        or nn.Module<Tensor[], Tensor>;
 
     private void Watch(string name, nn.Module? module)
     {
@@ -56,6 +57,9 @@ internal sealed class FeatureWatch
                 one.register_forward_hook((_, _, _, _, result) => Keep(name, result));
                 break;
             case nn.Module<Tensor, DeformableContext, Tensor> one:
+                one.register_forward_hook((_, _, _, result) => Keep(name, result));
+                break;
+            case nn.Module<Tensor, DetrContext, Tensor> one:
                 one.register_forward_hook((_, _, _, result) => Keep(name, result));
                 break;
             case nn.Module<Tensor, MaskedContext, Tensor> one:

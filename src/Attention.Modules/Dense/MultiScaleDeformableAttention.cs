@@ -73,21 +73,11 @@ public sealed class MultiScaleDeformableAttention : nn.Module<Tensor, Tensor, Te
     private void Initialise(bool spread_start)
     {
         using var scope = NewDisposeScope();
-        using var mode = no_grad();
+        using var _ = no_grad();
         nn.init.zeros_(sampling_offsets.weight);
         nn.init.zeros_(sampling_offsets.bias!);
         if (spread_start)
-        {
-            // Each head looks into another direction, its points farther and farther on the border of squares.
-            var start = from head in Enumerable.Range(0, heads)
-                        let angle = 2 * Math.PI * head / heads
-                        let reach = Math.Max(Math.Abs(Math.Cos(angle)), Math.Abs(Math.Sin(angle)))
-                        from _ in Enumerable.Range(0, levels)
-                        from point in Enumerable.Range(1, points)
-                        from offset in new[] { Math.Cos(angle), Math.Sin(angle) }
-                        select (float)(point * offset / reach);
-            sampling_offsets.bias!.copy_(tensor(start.ToArray()));
-        }
+            sampling_offsets.bias!.copy_(tensor(Spread()));
         nn.init.zeros_(attention_weights.weight);
         nn.init.zeros_(attention_weights.bias!);
         foreach (var projection in new[] { value_proj, output_proj })
@@ -95,6 +85,20 @@ public sealed class MultiScaleDeformableAttention : nn.Module<Tensor, Tensor, Te
             nn.init.xavier_uniform_(projection.weight);
             nn.init.zeros_(projection.bias!);
         }
+    }
+
+    // Each head looks into another direction, its points farther and farther on the borders of squares.
+    private float[] Spread()
+    {
+        var start = new List<float>();
+        for (int head = 0; head < heads; head++)
+        {
+            var (y, x) = Math.SinCos(2 * Math.PI * head / heads);
+            double longest = Math.Max(Math.Abs(x), Math.Abs(y));
+            for (int i = 0; i < levels * points; i++)
+                start.AddRange([(float)(x / longest * (i % points + 1)), (float)(y / longest * (i % points + 1))]);
+        }
+        return [.. start];
     }
 
     /// <summary>What the queries read.</summary>

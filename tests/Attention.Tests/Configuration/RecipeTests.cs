@@ -17,6 +17,9 @@ public class RecipeTests
 {
     private static readonly string configs = Repository.File("configs");
 
+    // Fine-tuning recipes take their checkpoint from the environment.
+    static RecipeTests() => Environment.SetEnvironmentVariable("CHECKPOINT", "model.safetensors");
+
     public static TheoryData<string> Recipes => new(Directory.EnumerateFiles(configs, "*.yaml", SearchOption.AllDirectories)
         .Where(file => !Path.GetFileName(file).StartsWith("base", StringComparison.Ordinal)).Select(file => Path.GetRelativePath(configs, file)).Order());
 
@@ -25,8 +28,6 @@ public class RecipeTests
     public void A_recipe_is_whole(string name)
     {
         var file = Path.Combine(configs, name);
-        // Fine-tuning recipes that take their checkpoint from the environment.
-        Environment.SetEnvironmentVariable("CHECKPOINT", "model.safetensors");
         var config = ExperimentConfig.Load(file).Value;
         Assert.True(File.ReadAllLines(file).Length <= 90);
         Builds(config.model);
@@ -62,6 +63,18 @@ public class RecipeTests
         Assert.StartsWith("# Expected: ", lines[0]);
         Assert.Contains("% top-1", lines[0]);
         Assert.Contains(lines, line => line.StartsWith("# Cost: ", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [MemberData(nameof(Recipes))]
+    public void A_recipe_for_COCO_says_what_to_expect(string name)
+    {
+        if (!name.StartsWith("coco", StringComparison.Ordinal))
+            return;
+        var lines = File.ReadAllLines(Path.Combine(configs, name));
+        var masks = ModelBuilder.Config(ExperimentConfig.Load(Path.Combine(configs, name)).Value.model) is RcnnConfig { masks: true };
+        Assert.Matches(masks ? @"^# Expected: [\d.]+ box AP, [\d.]+ mask AP\.$" : @"^# Expected: [\d.]+ box AP\.$", lines[0]);
+        Assert.Contains("arXiv:", lines[1]);
     }
 
     [Theory]
