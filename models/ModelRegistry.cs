@@ -99,8 +99,19 @@ public static class ModelRegistry
         Register(Vision.NeighborhoodIsotropic.Family);
         Register(Vision.OverLock.Family);
         Register(Vision.MobileMamba.Family);
+        Register(Dense.UperNet.Family);
+        Register(Dense.SemanticFpn.Family);
+        Register(Dense.Fcn.Family);
+        Register(Dense.PspNet.Family);
+        Register(Dense.DeepLab.Family);
+        Register(Dense.TorchvisionSegmentation.Family);
+        Register(Dense.Mask2Former.Family);
+        Register(Dense.Mask2FormerInstances.Family);
         Register(Dense.Rcnn.Family);
         Register(Dense.RetinaNet.Family);
+        Register(Dense.Detr.Family);
+        Register(Dense.DeformableDetr.Family);
+        Register(Dense.GroupPose.Family);
     }
 
     /// <summary>Adds a family: a user's own, from their program.</summary>

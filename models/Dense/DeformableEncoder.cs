@@ -18,8 +18,8 @@ public abstract record DeformableDetectorConfig : DetectionModelConfig
     public int num_queries { get; init; } = 300;
     /// <summary>Maps that attention reads; those that the backbone does not give are made by further strides.</summary>
     public int num_feature_levels { get; init; } = 4;
-    /// <summary>How many maps of the backbone are used, the coarsest.</summary>
-    public int backbone_maps { get; init; } = 3;
+    /// <summary>The maps of the backbone that are used, from fine to coarse; none for the three coarsest.</summary>
+    public int[] out_indices { get; init; } = [];
     /// <summary>Stages of the backbone that do not train, with the stem as the first: 2 as the authors have it for pretrained ones.</summary>
     public int frozen_stages { get; init; }
     public int enc_n_points { get; init; } = 4;
@@ -53,7 +53,7 @@ internal static class DeformableInput
     public static ModuleList<Sequential> Projections(IReadOnlyList<int> channels, DeformableDetectorConfig config)
     {
         if (config.num_feature_levels < channels.Count)
-            throw new UserError($"num_feature_levels {config.num_feature_levels} is less than backbone_maps {channels.Count}", "lower backbone_maps");
+            throw new UserError($"num_feature_levels {config.num_feature_levels} is less than the {channels.Count} maps of the backbone", "raise it, or give fewer out_indices");
         var projections = Enumerable.Range(0, config.num_feature_levels).Select(level =>
         {
             var conv = level < channels.Count

@@ -4,7 +4,7 @@ namespace Attention.Models.Dense;
 public abstract record DenseModelConfig
 {
     /// <summary>The image model whose feature maps are used. Its mean and std normalise the images.</summary>
-    public BackboneConfig backbone { get; init; } = BackboneConfig.Of("resnet50");
+    public BackboneConfig backbone { get; init; } = new("resnet50", Vision.ResNet.Family.Table["resnet50"]);
 
     /// <summary>Classes that are told apart, without background.</summary>
     public int num_classes { get; init; } = 80;

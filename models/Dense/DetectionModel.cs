@@ -57,8 +57,10 @@ public abstract record DetectionModelConfig : DenseModelConfig
 }
 
 /// <summary>The contract of every model that finds objects in images.</summary>
-public abstract class DetectionModel(string name) : nn.Module(name)
+public abstract class DetectionModel(string name) : nn.Module(name), ILayeredModel
 {
+    private BackboneLayers? layers;
+
     /// <summary>What it tells of an object.</summary>
     public abstract DetectionKinds Finds { get; }
 
@@ -70,6 +72,9 @@ public abstract class DetectionModel(string name) : nn.Module(name)
     /// <summary>What is found in each image of a batch. The model should be in evaluation mode.</summary>
     public abstract IReadOnlyList<Detections> Detect(PaddedImages images);
 
-    /// <summary>Parameters, beside norms and biases, that take no weight decay.</summary>
-    public virtual IReadOnlySet<string> no_weight_decay => new HashSet<string>();
+    public IReadOnlySet<string> no_weight_decay => Layers.NoWeightDecay;
+    public int num_layers => Layers.Count;
+    public int layer_of(string parameter) => Layers.Of(parameter);
+
+    private BackboneLayers Layers => layers ??= new(this);
 }

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Attention.Models.Dense;
 
 /// <summary>A backbone under the names that DETR and its followers give it, <c>backbone.0.body</c>, and which of its maps are used.</summary>
-internal sealed class DetrBackbone : nn.Module
+public sealed class DetrBackbone : nn.Module
 {
     private sealed class Holder : nn.Module
     {
@@ -25,19 +25,33 @@ internal sealed class DetrBackbone : nn.Module
     private readonly int[] indices;
 
     /// <param name="backbone">The image model.</param>
-    /// <param name="count">How many of its maps are used, the coarsest.</param>
+    /// <param name="out_indices">Which of its maps are used, from fine to coarse, by how many there are.</param>
     /// <param name="frozen_stages">Stages that do not train, counted from the stem; 0 for none.</param>
-    /// <exception cref="UserError">It has fewer maps.</exception>
-    public DetrBackbone(BackboneConfig backbone, int count, int frozen_stages) : base(nameof(DetrBackbone))
+    /// <exception cref="UserError">It has no such maps.</exception>
+    public DetrBackbone(BackboneConfig backbone, Func<int, int[]> out_indices, int frozen_stages) : base(nameof(DetrBackbone))
     {
         holder = new Holder(backbone.Create());
         int there = Body.feature_info.Count;
-        if (count < 1 || count > there)
-            throw new UserError($"backbone '{backbone.name}' has {there} feature maps, not {count}", $"set backbone_maps to 1 to {there}");
-        indices = [.. Enumerable.Range(there - count, count)];
+        indices = out_indices(there);
+        if (indices.Length == 0 || indices.Any(index => index < 0 || index >= there))
+            throw new UserError($"backbone '{backbone.name}' has {there} feature maps, not those of out_indices [{string.Join(", ", indices)}]", $"choose of 0 to {there - 1}");
         RegisterComponents();
         Freeze(frozen_stages);
     }
+
+    /// <summary>A ResNet with the norms of its pretrained weights, as the authors of DETR and its followers have it.</summary>
+    public static BackboneConfig Frozen(string resnet)
+    {
+        var backbone = BackboneConfig.Of(resnet);
+        return backbone with { config = (Vision.ResNetConfig)backbone.config with { norm_layer = "frozen_batchnorm" } };
+    }
+
+    /// <summary>That of a detector of deformable attention.</summary>
+    public static DetrBackbone Of(DeformableDetectorConfig config) =>
+        new(config.backbone, config.out_indices is { Length: > 0 } chosen ? _ => chosen : Coarsest(3), config.frozen_stages);
+
+    /// <summary>The coarsest maps, that many of those there are.</summary>
+    public static Func<int, int[]> Coarsest(int count) => there => [.. Enumerable.Range(Math.Max(0, there - count), Math.Min(count, there))];
 
     private ImageModel Body => holder.body;
 

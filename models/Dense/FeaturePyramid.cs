@@ -123,6 +123,9 @@ public sealed class PyramidBackbone : nn.Module<Tensor, Tensor[]>
                 parameter.requires_grad = false;
     }
 
+    /// <summary>The backbone.</summary>
+    public ImageModel Body => body;
+
     /// <summary>Maps that the backbone gives.</summary>
     public int BodyMaps => indices.Length;
 

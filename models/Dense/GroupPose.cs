@@ -36,7 +36,7 @@ public sealed record GroupPoseConfig : DeformableDetectorConfig
 
     // Not of the authors: what makes it learn in minutes.
 
-    /// <summary>Queries in training that start at each known pose with noise; 0 for none.</summary>
+    /// <summary>Queries of each image in training that start at its known poses with noise, in turn; 0 for none.</summary>
     public int num_denoising { get; init; }
     /// <summary>The largest move of a keypoint there, as a share of the root of the pose's area.</summary>
     public double denoising_noise { get; init; } = 0.3;
@@ -291,13 +291,13 @@ public sealed class GroupPose : DetectionModel
         Perceptron NewPoses() => new Perceptron(dim, dim, 2, 3).StartAtZero();
         class_embed = nn.ModuleList(PerLayer(config.dec_layers, config.dec_pred_class_embed_share, NewClasses));
         pose_embed = nn.ModuleList(PerLayer(config.dec_layers, config.dec_pred_pose_embed_share, NewPoses));
-        backbone = new DetrBackbone(config.backbone, config.backbone_maps, config.frozen_stages);
+        backbone = DetrBackbone.Of(config);
         input_proj = DeformableInput.Projections(backbone.Channels, config);
         transformer = new GroupPoseTransformer(config, pose_embed, class_embed);
         RegisterComponents();
     }
 
-    public override DetectionKinds Finds => DetectionKinds.Keypoints | DetectionKinds.Boxes;
+    public override DetectionKinds Finds => DetectionKinds.Keypoints;
 
     // The authors count classes from 1, COCO's person: the logit before the first is of nothing.
     internal static int Logits(GroupPoseConfig config) => config.num_classes + 1;
@@ -334,7 +334,7 @@ public sealed class GroupPose : DetectionModel
         {
             losses.AddRange(criterion.Losses(found.Layers[layer], targets, Suffix(layer)));
             if (found.Denoised is { } denoised)
-                losses.AddRange(criterion.Losses(denoised[layer], targets, found.Denoising!.Matching, "_dn" + Suffix(layer), 1.0 / found.Denoising.Copies));
+                losses.AddRange(criterion.Losses(denoised[layer], targets, found.Denoising!.Matching, "_dn" + Suffix(layer), targets.Labels.shape[0] / (double)found.Denoising.Matching.Count));
         }
         losses.AddRange(criterion.Losses(found.Encoder, targets.Repeated(config.interm_repeats), "_interm", config.interm_loss_coef));
         if (found.Heatmaps is { } heatmaps)
@@ -372,7 +372,8 @@ public sealed class GroupPose : DetectionModel
         return [.. Select(Predict(images).Layers[^1], images.originals).Select(found =>
         {
             var real = found.Labels.gt(0).nonzero().squeeze(1);
-            var points = found.Keypoints.index_select(0, real);
+            // In the numbers of pixels, whose middles are at halves.
+            var points = found.Keypoints.index_select(0, real) - 0.5f;
             var scores = found.Scores.index_select(0, real);
             var boxes = cat([points.amin([1]), points.amax([1])], -1);
             var sure = scores.view(-1, 1, 1).expand(points.shape[0], points.shape[1], 1);
@@ -382,4 +383,22 @@ public sealed class GroupPose : DetectionModel
             };
         })];
     }
+
+    // --- variants --------------------------------------------------------------------------------
+
+    private static readonly GroupPoseConfig Coco = new() { num_classes = 1, num_queries = 100, dim_feedforward = 2048, num_select = 50 };
+
+    /// <summary>The variants.</summary>
+    public static ModelFamily Family { get; } = new ModelFamily<GroupPoseConfig>
+    {
+        Name = "Group Pose",
+        Reference = "Liu et al., Group Pose: A Simple Baseline for End-to-End Multi-person Pose Estimation, 2023 (arXiv:2308.07313)",
+        Build = config => new GroupPose(config),
+        Table = new Dictionary<string, GroupPoseConfig>
+        {
+            ["group_pose"] = Coco,
+            ["group_pose_resnet50"] = Coco with { backbone = DetrBackbone.Frozen("resnet50"), frozen_stages = 2 },
+            ["group_pose_crowdpose_resnet50"] = Coco with { backbone = DetrBackbone.Frozen("resnet50"), frozen_stages = 2, num_body_points = 14 },
+        },
+    };
 }

@@ -38,7 +38,8 @@ public sealed record PoseTargets(IReadOnlyList<int> Counts, Tensor Labels, Tenso
             var size = tensor([(float)images.sizes[i].width, images.sizes[i].height]).to(device);
             var area = target.areas ?? (target.boxes[.., 2] - target.boxes[.., 0]) * (target.boxes[.., 3] - target.boxes[.., 1]);
             labels.Add(target.labels.index_select(0, kept));
-            keypoints.Add((points.narrow(-1, 0, 2) / size).index_select(0, kept));
+            // Given as numbers of pixels, whose middles are at halves.
+            keypoints.Add(((points.narrow(-1, 0, 2) + 0.5f) / size).index_select(0, kept));
             labelled.Add(known.to(ScalarType.Float32).index_select(0, kept));
             areas.Add((area / ((float)images.sizes[i].width * images.sizes[i].height)).index_select(0, kept));
         }

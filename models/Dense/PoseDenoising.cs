@@ -6,41 +6,35 @@ namespace Attention.Models.Dense;
 
 /// <summary>
 /// Known poses with noise, as further queries of a decoder in training, which learns to move each back: it need not wait until its
-/// own queries come near. Li et al., DN-DETR, 2022 (arXiv:2203.01305), on poses. Several copies of all poses of an image stand side by
-/// side and do not see each other.
+/// own queries come near. Li et al., DN-DETR, 2022 (arXiv:2203.01305), on poses. Each sees itself alone, and no true query sees it.
 /// </summary>
 /// <param name="References">Where the queries start: the middle and the keypoints, (B, M, K + 1, 2).</param>
 /// <param name="Places">The place of the maps under each one's middle, which the query starts as, (B, M).</param>
 /// <param name="Bias">Added to the scores of N true queries and these among each other, (N + M, N + M).</param>
-/// <param name="Matching">Which of the B * M queries stand for which poses; the others fill up images of fewer.</param>
-/// <param name="Copies">Queries of each pose.</param>
-internal sealed record PoseDenoising(Tensor References, Tensor Places, Tensor Bias, SetMatching Matching, int Copies)
+/// <param name="Matching">Which of the B * M queries stand for which poses: none in images without any.</param>
+internal sealed record PoseDenoising(Tensor References, Tensor Places, Tensor Bias, SetMatching Matching)
 {
     /// <summary>Noised queries of a batch; null where it has no poses.</summary>
     /// <param name="targets">The poses.</param>
     /// <param name="maps">The maps that the decoder reads.</param>
     /// <param name="queries">N, true queries.</param>
-    /// <param name="copies">Queries of each pose.</param>
+    /// <param name="count">M, queries of each image, which stand for its poses in turn.</param>
     /// <param name="noise">The largest move of a keypoint, as a share of the root of the pose's area.</param>
-    public static PoseDenoising? Create(PoseTargets targets, FlatMaps maps, int queries, int copies, double noise)
+    public static PoseDenoising? Create(PoseTargets targets, FlatMaps maps, int queries, int count, double noise)
     {
-        int most = targets.Counts.Max();
-        if (most == 0)
+        if (targets.Counts.Max() == 0)
             return null;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var device = targets.Keypoints.device;
-        int batch = targets.Counts.Count, all = most * copies;
-
-        // Copy by copy, the poses of an image one after the other.
+        int batch = targets.Counts.Count, first = 0;
         var (rows, poses) = (new List<long>(), new List<long>());
-        for (int image = 0, first = 0; image < batch; first += targets.Counts[image++])
-            for (int copy = 0; copy < copies; copy++)
-                for (int i = 0; i < targets.Counts[image]; i++)
-                {
-                    rows.Add((long)image * all + copy * most + i);
-                    poses.Add(first + i);
-                }
+        for (int image = 0; image < batch; first += targets.Counts[image++])
+            for (int i = 0; i < count && targets.Counts[image] > 0; i++)
+            {
+                rows.Add((long)image * count + i);
+                poses.Add(first + i % targets.Counts[image]);
+            }
         var matching = new SetMatching(scope.MoveToOuter(tensor(rows.ToArray()).to(device)), scope.MoveToOuter(tensor(poses.ToArray()).to(device)));
 
         var labelled = targets.Labelled.unsqueeze(-1);
@@ -49,15 +43,14 @@ internal sealed record PoseDenoising(Tensor References, Tensor Places, Tensor Bi
         var known = (targets.Keypoints * labelled + middle * (1 - labelled)).index_select(0, matching.Objects);
         var reach = targets.Areas.sqrt().index_select(0, matching.Objects).view(-1, 1, 1) * noise;
         var moved = (known + (2 * rand_like(known) - 1) * reach).clamp(0, 1);
-        var references = full([batch * all, known.shape[1], 2], 0.5f, device: device);
+        var references = full([batch * count, known.shape[1], 2], 0.5f, device: device);
         references.index_copy_(0, matching.Queries, moved);
-        references = GroupPoseDecoder.WithMiddle(references.view(batch, all, known.shape[1], 2));
+        references = GroupPoseDecoder.WithMiddle(references.view(batch, count, known.shape[1], 2));
 
-        var bias = full([queries + all, queries + all], float.NegativeInfinity, device: device);
+        var bias = full([queries + count, queries + count], float.NegativeInfinity, device: device);
         bias.narrow(0, 0, queries).narrow(1, 0, queries).zero_();
-        for (int copy = 0; copy < copies; copy++)
-            bias.narrow(0, queries + copy * most, most).narrow(1, queries + copy * most, most).zero_();
-        return new PoseDenoising(scope.MoveToOuter(references), scope.MoveToOuter(PlacesUnder(references.select(2, 0), maps)), scope.MoveToOuter(bias), matching, copies);
+        bias.diagonal().zero_();
+        return new PoseDenoising(scope.MoveToOuter(references), scope.MoveToOuter(PlacesUnder(references.select(2, 0), maps)), scope.MoveToOuter(bias), matching);
     }
 
     // The place of a map, any of them for each, that holds a point (B, M, 2).

@@ -64,18 +64,16 @@ public sealed record RcnnConfig : PyramidDetectorConfig
 /// Faster R-CNN (Ren et al. 2015, arXiv:1506.01497) and Mask R-CNN (He et al. 2017, arXiv:1703.06870) on a feature pyramid of any
 /// backbone. Parameter names, stages, losses and detections are torchvision's.
 /// </summary>
-public sealed class Rcnn : DetectionModel, IPublishedNames
+public sealed class Rcnn : DetectionModel, IBackboneHost, IPublishedNames
 {
     private readonly PyramidBackbone backbone;
     private readonly RegionProposals rpn;
     private readonly RoiHeads roi_heads;
 
-    private readonly RcnnConfig config;
-
     /// <exception cref="UserError">The backbone has too few maps, or the anchors' sizes are not one for each map.</exception>
     public Rcnn(RcnnConfig config) : base(nameof(Rcnn))
     {
-        this.config = config;
+        Config = config;
         backbone = new PyramidBackbone(config, CoarserMaps.Pool);
         if (config.anchor_sizes.Length != backbone.BodyMaps + 1)
             throw new UserError($"anchor_sizes has {config.anchor_sizes.Length} sizes for {backbone.BodyMaps + 1} maps", "give one for each map of the backbone and one more");
@@ -84,10 +82,14 @@ public sealed class Rcnn : DetectionModel, IPublishedNames
         RegisterComponents();
     }
 
-    public override DetectionKinds Finds => config.masks ? DetectionKinds.Boxes | DetectionKinds.Masks : DetectionKinds.Boxes;
+    public RcnnConfig Config { get; }
+
+    public override DetectionKinds Finds => Config.masks ? DetectionKinds.Boxes | DetectionKinds.Masks : DetectionKinds.Boxes;
 
     /// <summary>Images to maps.</summary>
     public PyramidBackbone Backbone => backbone;
+
+    public ImageModel Body => backbone.Body;
 
     /// <summary>Maps to boxes that may hold an object.</summary>
     public RegionProposals Proposals => rpn;
@@ -107,7 +109,7 @@ public sealed class Rcnn : DetectionModel, IPublishedNames
         var maps = backbone.call(images.pixels);
         var anchors = rpn.Predict(maps, DenseLayers.Size(images.pixels));
         var (objectness, rpnBoxes) = rpn.Losses(anchors, targets);
-        var proposals = rpn.Propose(anchors, images.sizes, config.rpn_pre_nms_top_n_train, config.rpn_post_nms_top_n_train);
+        var proposals = rpn.Propose(anchors, images.sizes, Config.rpn_pre_nms_top_n_train, Config.rpn_post_nms_top_n_train);
         var samples = roi_heads.Choose([.. proposals.Select(each => each.Boxes)], targets);
         var own = maps[..backbone.BodyMaps];
         var (logits, deltas) = roi_heads.PredictBoxes(roi_heads.BoxFeatures(roi_heads.BoxParts(own, [.. samples.Select(each => each.boxes)], images.sizes)));
@@ -119,7 +121,7 @@ public sealed class Rcnn : DetectionModel, IPublishedNames
             ["loss_objectness"] = objectness,
             ["loss_rpn_box_reg"] = rpnBoxes,
         };
-        if (config.masks)
+        if (Config.masks)
         {
             if (targets.Any(target => target.masks is null))
                 throw new ArgumentException("the model learns masks, and a target has none: set masks to false");
@@ -138,12 +140,12 @@ public sealed class Rcnn : DetectionModel, IPublishedNames
         using var scope = NewDisposeScope();
         var maps = backbone.call(images.pixels);
         var anchors = rpn.Predict(maps, DenseLayers.Size(images.pixels));
-        Tensor[] proposals = [.. rpn.Propose(anchors, images.sizes, config.rpn_pre_nms_top_n_test, config.rpn_post_nms_top_n_test).Select(each => each.Boxes)];
+        Tensor[] proposals = [.. rpn.Propose(anchors, images.sizes, Config.rpn_pre_nms_top_n_test, Config.rpn_post_nms_top_n_test).Select(each => each.Boxes)];
         var own = maps[..backbone.BodyMaps];
         var (logits, deltas) = roi_heads.PredictBoxes(roi_heads.BoxFeatures(roi_heads.BoxParts(own, proposals, images.sizes)));
         var found = roi_heads.Detect(logits, deltas, proposals, images.sizes);
         Tensor[]? masks = null;
-        if (config.masks)
+        if (Config.masks)
         {
             var parts = roi_heads.MaskParts(own, [.. found.Select(each => each.boxes)], images.sizes);
             var all = RoiHeads.MaskProbabilities(roi_heads.PredictMasks(parts), cat([.. found.Select(each => each.labels)]));

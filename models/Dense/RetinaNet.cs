@@ -109,7 +109,7 @@ internal sealed class RetinaHeads : nn.Module<Tensor[], (Tensor, Tensor)>
 /// RetinaNet on a feature pyramid of any backbone: Lin et al., Focal Loss for Dense Object Detection, 2017 (arXiv:1708.02002).
 /// Parameter names, stages, losses and detections are torchvision's.
 /// </summary>
-public sealed class RetinaNet : DetectionModel, IPublishedNames
+public sealed class RetinaNet : DetectionModel, IBackboneHost, IPublishedNames
 {
     private readonly PyramidBackbone backbone;
     private readonly RetinaHeads head;
@@ -142,6 +142,8 @@ public sealed class RetinaNet : DetectionModel, IPublishedNames
 
     /// <summary>Images to maps.</summary>
     public PyramidBackbone Backbone => backbone;
+
+    public ImageModel Body => backbone.Body;
 
     public override void train(bool train = true)
     {

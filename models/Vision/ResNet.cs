@@ -18,6 +18,7 @@ public sealed record ResNetConfig : ImageModelConfig
     public int cardinality { get; init; } = 1;
     /// <summary>Channels of a group in the first stage's bottlenecks.</summary>
     public int base_width { get; init; } = 64;
+    /// <summary>Channels of the stem's convolution; of the first, which are half as many as it gives, where the stem is deep.</summary>
     public int stem_width { get; init; } = 64;
     /// <summary>
     /// "": one 7x7 convolution; deep: three of 3x3; deep_tiered: the same with a narrower first; small: one 3x3 convolution that
@@ -43,6 +44,8 @@ public sealed record ResNetConfig : ImageModelConfig
     public int block_reduce_first { get; init; } = 1;
     /// <summary>Side of the kernel of shortcuts that stride.</summary>
     public int down_kernel_size { get; init; } = 1;
+    /// <summary>Input pixels per position of the coarsest map: 32, or 16 or 8, where later stages dilate their 3x3 convolutions rather than stride.</summary>
+    public int output_stride { get; init; } = 32;
 }
 
 /// <summary>A residual branch of convolutions. (B, C, H, W) to (B, C', H/stride, W/stride).</summary>
@@ -60,7 +63,7 @@ internal sealed class ResNetBlock : Block
     private readonly nn.Module<Tensor, Tensor>? drop_path;
     private readonly Sequential? downsample;
 
-    public ResNetBlock(ResNetConfig config, int inplanes, int planes, int stride, double drop) : base(nameof(ResNetBlock))
+    public ResNetBlock(ResNetConfig config, int inplanes, int planes, int stride, (int First, int Later) dilation, double drop) : base(nameof(ResNetBlock))
     {
         bool bottleneck = config.block == "bottleneck";
         int outplanes = planes * Expansion(config);
@@ -73,14 +76,14 @@ internal sealed class ResNetBlock : Block
         if (bottleneck)
         {
             conv1 = nn.Conv2d(inplanes, first, kernel_size: 1, bias: false);
-            conv2 = nn.Conv2d(first, width, kernel_size: 3, stride: step, padding: 1, groups: config.cardinality, bias: false);
+            conv2 = nn.Conv2d(first, width, kernel_size: 3, stride: step, padding: dilation.First, dilation: dilation.First, groups: config.cardinality, bias: false);
             conv3 = nn.Conv2d(width, outplanes, kernel_size: 1, bias: false);
             bn3 = ResNet.Norm(config, outplanes);
         }
         else
         {
-            conv1 = nn.Conv2d(inplanes, first, kernel_size: 3, stride: step, padding: 1, bias: false);
-            conv2 = nn.Conv2d(first, planes, kernel_size: 3, padding: 1, bias: false);
+            conv1 = nn.Conv2d(inplanes, first, kernel_size: 3, stride: step, padding: dilation.First, dilation: dilation.First, bias: false);
+            conv2 = nn.Conv2d(first, planes, kernel_size: 3, padding: dilation.Later, dilation: dilation.Later, bias: false);
         }
         se = config.attn_layer switch
         {
@@ -92,13 +95,15 @@ internal sealed class ResNetBlock : Block
         drop_path = drop > 0 ? new DropPath(drop) : null;
         if (stride != 1 || inplanes != outplanes)
         {
-            int kernel = stride == 1 ? 1 : config.down_kernel_size;
+            int kernel = stride == 1 && dilation.Later == 1 ? 1 : config.down_kernel_size;
+            int spread = kernel > 1 ? dilation.First : 1;
             downsample = config.avg_down
                 ? nn.Sequential(
-                    stride == 1 ? nn.Identity() : nn.AvgPool2d(2, stride, ceil_mode: true, count_include_pad: false),
+                    stride == 1 && dilation.Later == 1 ? nn.Identity()
+                        : dilation.Later > 1 ? new AveragePoolSame() : nn.AvgPool2d(2, stride, ceil_mode: true, count_include_pad: false),
                     nn.Conv2d(inplanes, outplanes, kernel_size: 1, bias: false), ResNet.Norm(config, outplanes))
                 : nn.Sequential(
-                    nn.Conv2d(inplanes, outplanes, kernel_size: kernel, stride: stride, padding: (stride + kernel - 2) / 2, bias: false),
+                    nn.Conv2d(inplanes, outplanes, kernel_size: kernel, stride: stride, padding: (stride - 1 + spread * (kernel - 1)) / 2, dilation: spread, bias: false),
                     ResNet.Norm(config, outplanes));
         }
         RegisterComponents();
@@ -130,6 +135,12 @@ internal sealed class ResNetBlock : Block
     }
 }
 
+/// <summary>The mean of each position and its neighbours to the right and below, with zeros beyond the border. (B, C, H, W) to the same.</summary>
+internal sealed class AveragePoolSame() : Block(nameof(AveragePoolSame))
+{
+    protected override Tensor Forward(Tensor x) => nn.functional.avg_pool2d(Convolutions.PadSame(x, kernel: 2, stride: 1), 2L, stride: 1);
+}
+
 /// <summary>
 /// ResNet: He et al., Deep Residual Learning for Image Recognition, 2015 (arXiv:1512.03385), with the stems and shortcuts of
 /// He et al., Bag of Tricks, 2018 (arXiv:1812.01187), wide and ResNeXt forms. Parameter names as in timm's resnet.py.
@@ -155,7 +166,7 @@ public sealed class ResNet : StagedModel
     {
         this.config = config;
         Check(config);
-        int inplanes = config.stem_type switch { "" => 64, "small" => config.channels[0], _ => config.stem_width * 2 };
+        int inplanes = config.stem_type switch { "" => config.stem_width, "small" => config.channels[0], _ => config.stem_width * 2 };
         conv1 = StemConvolutions(config, inplanes);
         bn1 = Norm(config, inplanes);
         act1 = nn.ReLU();
@@ -164,9 +175,11 @@ public sealed class ResNet : StagedModel
         Sequential Stage(int stage)
         {
             var blocks = new List<nn.Module<Tensor, Tensor>>();
+            int halving = stage > 0 ? 2 : 1, before = stage > 0 ? Dilation(stage - 1) : 1, dilation = Dilation(stage);
             foreach (var rate in rates[stage])
             {
-                blocks.Add(new ResNetBlock(config, inplanes, config.channels[stage], blocks.Count == 0 && stage > 0 ? 2 : 1, rate));
+                bool first = blocks.Count == 0;
+                blocks.Add(new ResNetBlock(config, inplanes, config.channels[stage], first && dilation == before ? halving : 1, (first ? before : dilation, dilation), rate));
                 inplanes = Channels[stage];
             }
             return nn.Sequential(blocks);
@@ -190,6 +203,11 @@ public sealed class ResNet : StagedModel
     protected override string StageName(int stage) => $"layer{stage + 1}";
     protected override int FirstStride => config.stem_type == "small" ? 1 : 4;
 
+    public override IReadOnlyList<FeatureInfo> feature_info => [.. base.feature_info.Select((map, stage) => map with { Stride = map.Stride / Dilation(stage) })];
+
+    // How far a stage's taps are apart: as much as its strides would otherwise exceed what was asked for.
+    private int Dilation(int stage) => Math.Max(1, (4 << stage) / config.output_stride);
+
     private static void Check(ResNetConfig config)
     {
         if (config.block is not ("basic" or "bottleneck"))
@@ -202,6 +220,10 @@ public sealed class ResNet : StagedModel
             throw new UserError($"norm_layer '{config.norm_layer}' is not known", "choose batchnorm, groupnorm or frozen_batchnorm");
         if (config.aa_layer is not ("" or "avg" or "blur"))
             throw new UserError($"aa_layer '{config.aa_layer}' is not known", "choose \"\", avg or blur");
+        if (config.output_stride is not (8 or 16 or 32))
+            throw new UserError($"output_stride is {config.output_stride}", "choose 8, 16 or 32");
+        if (config.output_stride < 32 && config.aa_layer != "")
+            throw new UserError("aa_layer replaces strides, which output_stride takes away", "keep one of them");
         if (config.layers.Length != 4)
             throw new UserError($"layers has {config.layers.Length} stages", "give the number of blocks of four stages");
         if (config.channels.Length != 4)
@@ -382,7 +404,7 @@ public sealed class ResNet : StagedModel
             ["ecaresnet26t"] = Eca(T(R26)) with { img_size = 256 },
             ["ecaresnet50d"] = Eca(D(R50)),
             ["ecaresnet50t"] = Eca(T(R50)) with { img_size = 256 },
-            ["ecaresnetlight"] = Eca(R50) with { layers = [1, 1, 11, 3], stem_width = 32, avg_down = true },
+            ["ecaresnetlight"] = Eca(R50) with { layers = [1, 1, 11, 3], avg_down = true },
             ["ecaresnet101d"] = Eca(D(R101)),
             ["ecaresnet200d"] = Whole(Eca(D(R200))) with { img_size = 256 },
             ["ecaresnet269d"] = Whole(Eca(D(R269))) with { img_size = 320 },

@@ -44,7 +44,7 @@ internal sealed class ResNetDBackbone : Block
             var blocks = new List<nn.Module<Tensor, Tensor>>();
             for (int i = 0; i < layers[stage]; i++)
             {
-                blocks.Add(new ResNetBlock(config, planes, config.channels[stage], i == 0 && stage > 0 ? 2 : 1, drop: 0));
+                blocks.Add(new ResNetBlock(config, planes, config.channels[stage], i == 0 && stage > 0 ? 2 : 1, dilation: (1, 1), drop: 0));
                 planes = config.channels[stage] * ResNetBlock.Expansion(config);
             }
             return nn.Sequential(blocks);

@@ -42,6 +42,7 @@ internal sealed class DetectorEvaluation
                 using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true });
                 report.WriteJson(json);
             });
+            AtomicFile.Write(Path.Combine(output, "results.json"), stream => CocoResults.Write(stream, scorer.Found, held.Coco.ImageId, label => held.Coco.CategoryIds[label]));
         }
         report.Write(context, asJson, context.Get(classes));
         return 0;

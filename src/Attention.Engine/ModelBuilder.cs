@@ -43,20 +43,37 @@ public static class ModelBuilder
     public static (nn.Module Model, LoadReport Report) Build(NamedPart part, InitConfig init)
     {
         using var checkpoint = CheckpointReader.Open(init.checkpoint, init.part);
+        if (init.into is { } name)
+            return Into(Build(part), name, checkpoint, init.strict);
         nn.Module model;
         using (RandomInit.Skip())
             model = Build(part);
         try
         {
             var report = WeightLoader.Load(model, checkpoint, init.strict);
-            if (report.Missing.Count + report.Mismatched.Count > 0)
+            if (report.Missing.Count + report.Mismatched.Count > 0 || WeightLoader.Target(model, checkpoint) != model)
             {
-                // Those keep their first values, so that they need some.
+                // What is not in the checkpoint keeps its first values, so that it needs some.
                 model.Dispose();
                 model = Build(part);
                 report = WeightLoader.Load(model, checkpoint, init.strict);
             }
             return (model, report);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    private static (nn.Module Model, LoadReport Report) Into(nn.Module model, string name, CheckpointReader checkpoint, bool strict)
+    {
+        try
+        {
+            var known = model.named_modules().FirstOrDefault(each => each.name == name).module
+                ?? throw new UserError($"'init.into' is '{name}', but the model has no such part", $"choose one of {string.Join(", ", model.named_children().Select(each => each.name))}");
+            return (model, WeightLoader.Load(known, checkpoint, strict));
         }
         catch
         {

@@ -7,11 +7,11 @@ using Attention.Models.Dense;
 
 namespace Attention.Cli.Commands;
 
-/// <summary>Measures a classifier on labelled images, a detector on annotated ones, or a language model on text and benchmarks.</summary>
+/// <summary>Measures a classifier on labelled images, a detector or segmenter on annotated ones, or a language model on text and benchmarks.</summary>
 internal sealed class EvalCommand : CliCommand
 {
     private readonly ModelSource source = new();
-    private readonly Argument<string?> images = new("IMAGES") { Description = "A folder with one folder of images for each class, ImageNet's folder or its flat val, a list or tar shards; for detectors COCO's folder; a run's held-out images by default", DefaultValueFactory = _ => null };
+    private readonly Argument<string?> images = new("IMAGES") { Description = "A folder with one folder of images for each class, ImageNet's folder or its flat val, a list or tar shards; for detectors COCO's folder, for segmenters ADE20K's; a run's held-out images by default", DefaultValueFactory = _ => null };
     private readonly Option<bool> flip = new("--flip") { Description = "Average the logits of each image and its mirror image" };
     private readonly Option<string?> real = new("--real") { Description = "real.json, the reassessed labels of ImageNet's validation images; found by itself beside val", HelpName = "FILE" };
     private readonly Option<string?> output = new("--out") { Description = "A folder for metrics.json, and classes.csv, confusion.csv and guesses.csv, or the questions with their answers", HelpName = "FOLDER" };
@@ -19,7 +19,7 @@ internal sealed class EvalCommand : CliCommand
     private readonly DetectorEvaluation detectors = new();
     private readonly JsonOption json = new();
 
-    public EvalCommand() : base("eval", "Measure a classifier (accuracy, calibration, confusion), a detector (COCO's figures) or a language model (perplexity, benchmarks)")
+    public EvalCommand() : base("eval", "Measure a classifier (accuracy, calibration, confusion), a detector (COCO's figures), a segmenter (mean IoU) or a language model (perplexity, benchmarks)")
     {
         source.AddTo(this);
         Add(images);
@@ -36,6 +36,8 @@ internal sealed class EvalCommand : CliCommand
         using var trained = source.OpenModel(context);
         if (trained.Model is DetectionModel)
             return detectors.Run(context, source.Detector(context, trained), context.Get(images), context.Get(output), context.Get(json));
+        if (trained.Model is SegmentationModel)
+            return SegmenterEvaluation.Run(context, source.Segmenter(context, trained, context.Get(flip)), context.Get(images), context.Get(output), context.Get(json));
         using var classifier = source.Classifier(context, trained);
         IImageDataset held = context.Get(images) is { } there ? DataSource.HeldOut(there, source.ClassNames(context, classifier))
             : classifier.HeldOut(context.Terminal.Error.WriteLine, context.Terminal.Error.WriteLine, context.Stop);

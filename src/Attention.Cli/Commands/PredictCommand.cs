@@ -16,7 +16,7 @@ internal sealed class PredictCommand : CliCommand
     private readonly DetectorPrediction detectors = new();
     private readonly JsonOption json = new();
 
-    public PredictCommand() : base("predict", "Name what is on images, or find and draw the objects in them")
+    public PredictCommand() : base("predict", "Name what is on images, find and draw the objects in them, or tell the class of each pixel")
     {
         source.AddTo(this);
         Add(images);
@@ -32,6 +32,11 @@ internal sealed class PredictCommand : CliCommand
         using var trained = source.OpenModel(context);
         if (trained.Model is DetectionModel)
             return detectors.Run(context, source.Detector(context, trained), context.Get(images)!, context.Get(json));
+        if (trained.Model is SegmentationModel)
+        {
+            var segmenter = source.Segmenter(context, trained, context.Get(flip));
+            return SegmenterPrediction.Run(context, segmenter, source.ClassNames(context, segmenter), context.Get(images)!, detectors.Output(context), context.Get(json));
+        }
         using var classifier = source.Classifier(context, trained);
         var names = source.ClassNames(context, classifier);
         var rows = new List<object?[]>();

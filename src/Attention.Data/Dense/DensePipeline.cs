@@ -17,6 +17,8 @@ public sealed class DensePipeline(IReadOnlyList<DenseTransform> steps, Normalize
             new DenseResize(a.AllPixels("size"), a.Pixels("max", 0), a.OneOf("antialias", ["true", "false"]) == "true")),
         new("large_scale_jitter(height, width, scale=(0.1, 2), fill=imagenet)", a =>
             new LargeScaleJitter(a.Pixels("height"), a.Pixels("width"), a.Range("scale", 100), a.Fill("fill"))),
+        new("random_scale_crop(height, width, scale=(0.5, 2), most=1, fill=imagenet)", a =>
+            new RandomScaleCrop(a.Pixels("height"), a.Pixels("width"), a.Range("scale", 100), a.Probability("most"), a.Fill("fill"))),
         new("random_crop(scale=(0.3, 1), p=0.5)", a => new DenseCrop(a.Range("scale", 1), a.Probability("p"))),
         new("resize_crop(sizes=(400, 500, 600), least=384, most=600, p=0.5)", a =>
             new ResizeCrop(a.AllPixels("sizes"), a.Pixels("least"), a.Pixels("most", a.Pixels("least")), a.Probability("p"))),

@@ -45,12 +45,25 @@ public static partial class WeightLoader
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var plan = new Plan(model, checkpoint);
+        var plan = new Plan(Target(model, checkpoint), checkpoint);
         var report = plan.Report();
         if (strict && !report.Fits)
             throw new LoadError(report);
         plan.Run();
         return report;
+    }
+
+    /// <summary>What a checkpoint is of: the model, or the backbone that it stands on.</summary>
+    public static nn.Module Target(nn.Module model, CheckpointReader checkpoint) =>
+        model is IBackboneHost host && HostPrefix(model, checkpoint) is null && HostPrefix(host.Body, checkpoint) is not null ? host.Body : model;
+
+    // The first that lets the model know a name, where it knows none as they are; null where none does.
+    private static string? HostPrefix(nn.Module model, CheckpointReader checkpoint)
+    {
+        var state = model.state_dict();
+        bool Knows(string prefix) => checkpoint.Entries.Any(entry => entry.Name.StartsWith(prefix, StringComparison.Ordinal)
+            && (model is IPublishedNames names ? names.Rename(entry.Name[prefix.Length..]) : entry.Name[prefix.Length..]) is { } name && state.ContainsKey(name));
+        return Knows("") ? "" : hostPrefixes.FirstOrDefault(Knows);
     }
 
     /// <summary>Where each tensor goes, decided from names and shapes alone.</summary>
@@ -71,7 +84,7 @@ public static partial class WeightLoader
             this.model = model;
             this.checkpoint = checkpoint;
             state = model.state_dict();
-            hostPrefix = HostPrefix();
+            hostPrefix = HostPrefix(model, checkpoint) ?? "";
             var found = new HashSet<string>();
             foreach (var entry in checkpoint.Entries)
                 if (Renamed(entry.Name) is not { } name)
@@ -90,14 +103,6 @@ public static partial class WeightLoader
             if (published.StartsWith(hostPrefix, StringComparison.Ordinal))
                 published = published[hostPrefix.Length..];
             return model is IPublishedNames names ? names.Rename(published) : published;
-        }
-
-        // The first that lets the model know a name, where it knows none as they are.
-        private string HostPrefix()
-        {
-            bool Knows(string prefix) => checkpoint.Entries.Any(entry => entry.Name.StartsWith(prefix, StringComparison.Ordinal)
-                && (model is IPublishedNames names ? names.Rename(entry.Name[prefix.Length..]) : entry.Name[prefix.Length..]) is { } name && state.ContainsKey(name));
-            return Knows("") ? "" : hostPrefixes.FirstOrDefault(Knows) ?? "";
         }
 
         private static bool IsComputed(string name) => computed.Any(table => name == table || name.EndsWith("." + table, StringComparison.Ordinal));

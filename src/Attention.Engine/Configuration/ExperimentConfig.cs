@@ -49,6 +49,9 @@ public sealed record ExperimentConfig : IValidatableObject
     /// <summary>A model whose answers are learnt beside the labels; null for none.</summary>
     public DistillationConfig? distillation { get; init; }
 
+    /// <summary>Windows side by side in which a segmenter is measured, rather than whole images; null for these.</summary>
+    public SlidingWindowConfig? sliding_window { get; init; }
+
     /// <summary>The largest norm that all gradients together may have; null for no limit.</summary>
     [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double? clip_grad_norm { get; init; }
@@ -110,6 +113,11 @@ public sealed record ExperimentConfig : IValidatableObject
                 + $"choose one of {string.Join(", ", parts.Names.Where(name => kinds.Any(kind => kind.IsInstanceOfType(parts.Defaults(name)))))}, or another task", ["data.name", "task"]);
         if (task != TaskKind.ImageClassification && Unfit() is { } key)
             yield return new($"'{key}' is for task image_classification, not {ScalarTypes.Name(task)}\nleave it out", [key]);
+        if (task != TaskKind.SemanticSegmentation && (loss is PixelLossConfig ? "loss.name" : sliding_window is not null ? "sliding_window" : null) is { } pixels)
+            yield return new($"'{pixels}' is for task semantic_segmentation, not {ScalarTypes.Name(task)}\nleave it out", [pixels]);
+        if (sliding_window is { } window && window.stride > window.size)
+            yield return new($"'sliding_window.stride' is {window.stride}, but must not be above 'sliding_window.size', which is {window.size}\n"
+                + "windows would leave pixels out", ["sliding_window.stride", "sliding_window.size"]);
         if (linear_probe && lora is not null)
             yield return new("'linear_probe' and 'lora' exclude each other\nremove one of them", ["lora", "linear_probe"]);
     }
@@ -128,8 +136,8 @@ public sealed record ExperimentConfig : IValidatableObject
         { mixup: not null } => "mixup",
         { distillation: not null } => "distillation",
         { linear_probe: true } => "linear_probe",
-        { loss: not CrossEntropyConfig } => "loss.name",
-        { loss.class_weights.Length: > 0 } => "loss.class_weights",
+        { loss: not CrossEntropyConfig } when !(task == TaskKind.SemanticSegmentation && loss is PixelLossConfig) => "loss.name",
+        { loss.class_weights.Length: > 0, task: not TaskKind.SemanticSegmentation } => "loss.class_weights",
         { loss.balance_classes: true } => "loss.balance_classes",
         _ => null,
     };
@@ -207,8 +215,23 @@ public sealed record InitConfig
     /// <summary>The part of a nested checkpoint, such as model; null for averaged weights where there are some.</summary>
     public string? part { get; init; }
 
+    /// <summary>The part of the model that the checkpoint is of, such as backbone; null for the whole.</summary>
+    public string? into { get; init; }
+
     /// <summary>Whether the classifier is taken too; otherwise it starts fresh, as for other classes.</summary>
     public bool classifier { get; init; } = true;
+}
+
+/// <summary>Windows over images, as mmseg's slide mode: <c>sliding_window: {size: 512, stride: 341}</c>.</summary>
+public sealed record SlidingWindowConfig
+{
+    /// <summary>Side of a window, in pixels.</summary>
+    [Range(1, 16384)]
+    public int size { get; init; } = 512;
+
+    /// <summary>Distance from one window to the next.</summary>
+    [Range(1, 16384)]
+    public int stride { get; init; } = 341;
 }
 
 public sealed record CheckpointConfig

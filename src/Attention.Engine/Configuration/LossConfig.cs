@@ -6,6 +6,7 @@ namespace Attention.Engine.Configuration;
 [Part<CrossEntropyConfig>("cross_entropy")]
 [Part<BinaryCrossEntropyConfig>("bce")]
 [Part<FocalConfig>("focal")]
+[Part<PixelLossConfig>("pixels")]
 public abstract record LossConfig
 {
     /// <summary>The weight of each class, in the order of their names; empty for the same weight.</summary>
@@ -40,6 +41,21 @@ public sealed record FocalConfig : LossConfig
     /// <summary>How much less; 0 is plain cross-entropy.</summary>
     [Range(0, double.PositiveInfinity)]
     public double gamma { get; init; } = 2;
+}
+
+/// <summary>What the class of each pixel costs: cross-entropy, Dice loss, or a sum of both.</summary>
+public sealed record PixelLossConfig : LossConfig
+{
+    /// <summary>What the cross-entropy counts.</summary>
+    [Range(0, double.PositiveInfinity)]
+    public double cross_entropy { get; init; } = 1;
+
+    /// <summary>What the Dice loss counts (Milletari et al., arXiv:1606.04797).</summary>
+    [Range(0, double.PositiveInfinity)]
+    public double dice { get; init; } = 1;
+
+    /// <summary>Whether the cross-entropy is averaged over all pixels, as mmseg does, rather than over those that have a class.</summary>
+    public bool average_all { get; init; }
 }
 
 /// <summary>

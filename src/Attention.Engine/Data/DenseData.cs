@@ -40,6 +40,16 @@ public static class DenseData
         return (Open(config, true, targets, train, warn), Open(config, false, targets, held, warn));
     }
 
+    /// <summary>Opens both parts of a data set that has the class of each pixel, and renders them first where they are made.</summary>
+    /// <param name="config">The data set.</param>
+    /// <param name="say">Is told what takes time.</param>
+    /// <param name="warn">Is told what was left out, and why.</param>
+    /// <param name="cancellation">Ends rendering.</param>
+    /// <exception cref="UserError">The data are missing, or do not have such maps.</exception>
+    public static (IDenseDataset Train, IDenseDataset Held) OpenClasses(
+        ImageDataConfig config, Action<string> say, Action<string> warn, CancellationToken cancellation = default) =>
+        Open(config, DenseTargets.Classes, new CocoObjectsOptions(), new CocoObjectsOptions(), say, warn, cancellation);
+
     private static IDenseDataset Open(ImageDataConfig config, bool train, DenseTargets targets, CocoObjectsOptions options, Action<string> warn)
     {
         IDenseDataset dataset = (config, targets) switch

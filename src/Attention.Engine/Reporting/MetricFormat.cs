@@ -7,7 +7,7 @@ public static class MetricFormat
 {
     private const string PerSecond = "_per_second";
 
-    private static readonly HashSet<string> shares = ["top1", "top5", "accuracy", "data_wait", "utilisation"];
+    private static readonly HashSet<string> shares = ["top1", "top5", "accuracy", "miou", "pixel_accuracy", "mean_accuracy", "dice", "data_wait", "utilisation"];
 
     private static readonly Dictionary<string, string> titles = new()
     {
@@ -15,6 +15,8 @@ public static class MetricFormat
         ["top1"] = "Top-1 accuracy",
         ["top5"] = "Top-5 accuracy",
         ["accuracy"] = "Accuracy",
+        ["miou"] = "Mean IoU",
+        ["dice"] = "Mean Dice",
         ["bits_per_byte"] = "Bits per byte",
         ["lr"] = "Learning rate",
         ["tokens_per_second"] = "Tokens per second",

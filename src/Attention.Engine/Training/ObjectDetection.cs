@@ -1,5 +1,6 @@
 using Attention.Data;
 using Attention.Engine.Evaluation.Dense;
+using Attention.Engine.Runs;
 using Attention.Models.Dense;
 using Attention.Torch;
 using TorchSharp;
@@ -45,10 +46,22 @@ public sealed class ObjectDetection(
         }
     }
 
+    // Pictures for the report, and what is sure enough to be drawn into them.
+    private const int MostPictures = 12;
+    private const double LeastScore = 0.5;
+
+    private readonly List<ImageObjects> shown = [];
+
     public override nn.Module Model => model;
     public override IReadOnlySet<string> NoWeightDecay => model.no_weight_decay;
     public override int BatchesPerEpoch => train.StepsPerEpoch;
     public override string PrimaryMetric => DetectionScorer.PrimaryMetric(model.Finds);
+    public override EvaluationDetails? Details => shown.Count == 0 ? null : new EvaluationDetails
+    {
+        class_names = held.Dataset.ClassNames,
+        pictures = [.. shown.Select(Drawn)],
+    };
+
     public override int Broken => train.BrokenCount + held.BrokenCount;
 
     public override IEnumerable<IBatch> Batches(int epoch, int first) => train.Epoch(epoch, first).Select(batch => new Batch(batch, device));
@@ -72,17 +85,26 @@ public sealed class ObjectDetection(
     {
         var scorer = new DetectionScorer(truth, model.Finds, firstCategory);
         int step = 0;
+        shown.Clear();
         using var _ = inference_mode();
         foreach (var each in held.Epoch(0, cancellation: cancellation))
         {
             using var batch = new Batch(each, device);
             using var scope = NewDisposeScope();
-            foreach (var (sample, found) in each.Samples.Zip(model.Detect(batch.Images)))
-                scorer.Add(ImageObjects.Of(sample.Index, found));
+            foreach (var (sample, detections) in each.Samples.Zip(model.Detect(batch.Images)))
+            {
+                var found = ImageObjects.Of(sample.Index, detections);
+                scorer.Add(found);
+                if (shown.Count < MostPictures)
+                    shown.Add(found with { Objects = [.. found.Objects.Where(each => each.Score >= LeastScore)] });
+            }
             progress?.Invoke(++step, held.StepsPerEpoch);
         }
         return DetectionScorer.Metrics(scorer.Scores());
     }
+
+    private Picture Drawn(ImageObjects found) =>
+        new($"{Path.GetFileName(held.Dataset.NameOf(found.Image))}: {found.Objects.Count} found", new DetectionDrawing(truth.Categories).Jpeg(held.Dataset, found));
 
     public override void Dispose()
     {

@@ -103,6 +103,18 @@ public sealed class DenseRecording
 
     internal static long[] Longs(JsonElement list) => [.. list.EnumerateArray().Select(value => value.GetInt64())];
 
+    // What a module gives when it is called again has the number of the call behind it: decoder_norm, decoder_norm#1.
+    private static IEnumerable<DenseRow> Numbered(IEnumerable<JsonElement> features)
+    {
+        var calls = new Dictionary<string, int>();
+        foreach (var feature in features)
+        {
+            var name = feature.GetProperty("name").GetString()!;
+            int call = calls[name] = calls.GetValueOrDefault(name, -1) + 1;
+            yield return DenseRow.Read(feature, call == 0 ? name : $"{name}#{call}")!;
+        }
+    }
+
     private void Walk(JsonElement here, string path)
     {
         nodes.TryAdd(path, here);
@@ -117,7 +129,7 @@ public sealed class DenseRecording
                     if (each.Name == Gradients && each.Value.TryGetProperty("grads", out var list))
                         gradients.Add(path, list.Deserialize(RecordingJson.Default.RecordedGradientArray)!);
                     else if (each.Name == Features && path == "" && each.Value.ValueKind == JsonValueKind.Array)
-                        features.AddRange(each.Value.EnumerateArray().Select(feature => DenseRow.Read(feature, feature.GetProperty("name").GetString()!)!));
+                        features.AddRange(Numbered(each.Value.EnumerateArray()));
                     else if (each.Name != State)
                         Walk(each.Value, each.Name == ListOfTensors ? path : Inside(each.Name));
                 break;

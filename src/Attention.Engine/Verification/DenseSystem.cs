@@ -36,10 +36,16 @@ internal static class DenseSystems
     // What a recording's system begins with, and what is compared with it.
     private static readonly (string System, Func<DenseRecording, DenseSystem> Open)[] known =
     [
+        ("mmseg.models.decode_heads.", recording => new RecordedSegmentationHead(recording)),
+        ("detectron2.modeling.meta_arch.semantic_seg.SemSegFPNHead", recording => new RecordedSegmentationHead(recording)),
+        ("target fcn_resnet50", recording => new RecordedSegmentationLosses(recording)),
+        ("facebookresearch/Mask2Former", recording => new Mask2FormerSystem(recording)),
         ("torchvision.models.detection.retinanet", recording => new RecordedRetinaNet(recording)),
         ("torchvision.models.detection", recording => new RecordedRcnn(recording)),
         ("rpn roi_heads mask_head retinanet", recording => new DetectorStages(recording)),
         ("Michel-liu/GroupPose", recording => new GroupPoseSystem(recording)),
+        ("fundamentalvision/Deformable-DETR", recording => new DeformableDetrSystem(recording)),
+        ("facebookresearch/detr", recording => new PlainDetrSystem(recording)),
     ];
 
     /// <summary>The system of a recording.</summary>

@@ -22,11 +22,7 @@ internal abstract class DetrSystem(DenseRecording recording) : DenseSystem
     protected bool Flag(string option) => recording.Find($"config.{option}") is { ValueKind: JsonValueKind.True };
 
     /// <summary>A ResNet of the zoo with frozen norms, as the authors' are.</summary>
-    protected BackboneConfig Backbone()
-    {
-        var backbone = BackboneConfig.Of(recording.Get("config.backbone").GetString()!);
-        return backbone with { config = (Models.Vision.ResNetConfig)backbone.config with { norm_layer = "frozen_batchnorm" } };
-    }
+    protected BackboneConfig Backbone() => DetrBackbone.Frozen(recording.Get("config.backbone").GetString()!);
 
     /// <summary>The recording's images, normalised and padded with zeros, and their sizes, which are those of the results too.</summary>
     protected PaddedImages Batch()

@@ -40,7 +40,8 @@ internal sealed class FeatureWatch
 
     private static bool IsCallable(nn.Module module) => module is nn.Module<Tensor, Tensor> or nn.Module<Tensor, Tensor[]> or nn.Module<Tensor[], Tensor[]>
         or nn.Module<Tensor, (Tensor, Tensor)> or nn.Module<Tensor, Tensor, Tensor> or nn.Module<Tensor, Tensor, Tensor, Tensor>
-        or nn.Module<Tensor, DeformableContext, Tensor>;
+        or nn.Module<Tensor, DeformableContext, Tensor> or nn.Module<Tensor, DetrContext, Tensor> or nn.Module<Tensor, MaskedContext, Tensor>
+        or nn.Module<Tensor[], Tensor>;
 
     private void Watch(string name, nn.Module? module)
     {
@@ -57,6 +58,15 @@ internal sealed class FeatureWatch
                 break;
             case nn.Module<Tensor, DeformableContext, Tensor> one:
                 one.register_forward_hook((_, _, _, result) => Keep(name, result));
+                break;
+            case nn.Module<Tensor, DetrContext, Tensor> one:
+                one.register_forward_hook((_, _, _, result) => Keep(name, result));
+                break;
+            case nn.Module<Tensor, MaskedContext, Tensor> one:
+                one.register_forward_hook((_, _, _, result) => Keep(name, result));
+                break;
+            case nn.Module<Tensor[], Tensor> one:
+                one.register_forward_hook((_, _, result) => Keep(name, result));
                 break;
             case nn.Module<Tensor, Tensor[]> many:
                 many.register_forward_hook((_, _, results) => Keep(name, results));
@@ -94,5 +104,6 @@ internal sealed class FeatureWatch
         return call == 0 ? name : $"{name}#{call}";
     }
 
-    private void Add(string label, Tensor result) => features[label] = result.detach().DetachFromDisposeScope();
+    // A copy: what comes next may work in place.
+    private void Add(string label, Tensor result) => features[label] = result.detach().clone().DetachFromDisposeScope();
 }

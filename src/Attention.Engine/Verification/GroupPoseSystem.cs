@@ -19,7 +19,7 @@ internal sealed class GroupPoseSystem : DetrSystem
         {
             backbone = Backbone(),
             frozen_stages = 2,
-            backbone_maps = recording.Get("config.return_interm_indices").GetArrayLength(),
+            out_indices = [.. recording.Get("config.return_interm_indices").EnumerateArray().Select(index => index.GetInt32())],
             num_classes = Whole("num_classes") - 1,
             hidden_dim = Whole("hidden_dim"),
             nheads = Whole("nheads"),

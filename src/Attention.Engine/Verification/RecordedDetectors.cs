@@ -99,8 +99,9 @@ internal abstract class RecordedDetector : DenseSystem
         Values["eval.anchors.column_sums"] = exact.sum([0]);
         Values["eval.anchors.sum_abs"] = exact.abs().sum();
         Values["eval.anchors.sum_squares"] = exact.square().sum();
-        foreach (var row in Recording.Get("eval.anchors.sampled_rows").EnumerateObject())
-            Values[$"eval.anchors.sampled_rows.{row.Name}"] = anchors[long.Parse(row.Name)];
+        if (Recording.Find("eval.anchors.sampled_rows") is { } sampled)
+            foreach (var row in sampled.EnumerateObject())
+                Values[$"eval.anchors.sampled_rows.{row.Name}"] = anchors[long.Parse(row.Name)];
     }
 
     /// <summary>The anchors that belong to objects or to nothing.</summary>
@@ -142,8 +143,6 @@ internal sealed class RecordedRcnn : RecordedDetector
 
     protected override int FirstLabel => 1;
 
-    private int Count(string name) => (int)Recording.Get($"kwargs.{name}").GetDouble();
-
     protected override void Stages(PaddedImages images)
     {
         var maps = model.Backbone.call(images.pixels);
@@ -153,10 +152,12 @@ internal sealed class RecordedRcnn : RecordedDetector
             (Values[$"eval.rpn_head.objectness.{i}"], Values[$"eval.rpn_head.deltas.{i}"]) = (scores[i], deltas[i]);
         var found = model.Proposals.Predict(maps, (images.pixels.shape[2], images.pixels.shape[3]));
         AddAnchors(found.anchors);
-        foreach (var ((boxes, _), i) in model.Proposals.Propose(found, images.sizes, Count("rpn_pre_nms_top_n_test"), Count("rpn_post_nms_top_n_test")).Select((each, i) => (each, i)))
+        foreach (var ((boxes, _), i) in model.Proposals.Propose(found, images.sizes, model.Config.rpn_pre_nms_top_n_test, model.Config.rpn_post_nms_top_n_test).Select((each, i) => (each, i)))
             Values[$"eval.proposals.{i}"] = boxes;
 
-        Tensor[] given = [.. Recording.Get("fixed_proposals").EnumerateArray().Select(DenseRecording.Boxes)];
+        if (Recording.Find("fixed_proposals") is not { } proposals)
+            return;
+        Tensor[] given = [.. proposals.EnumerateArray().Select(DenseRecording.Boxes)];
         var own = maps[..model.Backbone.BodyMaps];
         Values["eval.levels"] = MultiScaleRoiAlign.LevelOf(cat(given), 2, 5);
         var parts = Values["eval.box_pooled"] = model.Heads.BoxParts(own, given, images.sizes);
@@ -172,7 +173,7 @@ internal sealed class RecordedRcnn : RecordedDetector
     {
         using var _ = no_grad();
         var found = model.Proposals.Predict(model.Backbone.call(images.pixels), (images.pixels.shape[2], images.pixels.shape[3]));
-        var proposals = model.Proposals.Propose(found, images.sizes, Count("rpn_pre_nms_top_n_train"), Count("rpn_post_nms_top_n_train"));
+        var proposals = model.Proposals.Propose(found, images.sizes, model.Config.rpn_pre_nms_top_n_train, model.Config.rpn_post_nms_top_n_train);
         var samples = model.Heads.Choose([.. proposals.Select(each => each.Boxes)], targets);
         for (int i = 0; i < targets.Count; i++)
         {

@@ -1,30 +1,50 @@
+using System.Text.Json;
+using Attention.Models.Dense;
 using Attention.Modules;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Attention.Engine.Verification;
 
-/// <summary>Modules that were recorded alone: their factories are of <c>mods</c>. Their sizes are told by the recorded state.</summary>
+/// <summary>
+/// What was recorded with more than a model gives: modules alone, whose factories are of <c>mods</c> and whose sizes the recorded
+/// state tells, and torchvision's segmenters with both of their heads.
+/// </summary>
 internal static class RecordedModules
 {
-    private const string Prefix = "mods:";
+    private const string Modules = "mods:", Segmenters = "torchvision.models.segmentation:";
 
     /// <summary>A module, and how to get all that was recorded of it; null where that is what it gives.</summary>
     public sealed record Part(nn.Module Module, Func<Tensor[], IReadOnlyList<Tensor>>? Call = null);
 
     private static readonly Dictionary<string, Func<Recording, Part>> builders = new()
     {
-        ["kdgqa"] = KeyDriven,
-        ["dgqa"] = Dynamic,
+        [Modules + "kdgqa"] = KeyDriven,
+        [Modules + "dgqa"] = Dynamic,
+        [Segmenters + "fcn_resnet50"] = Segmenter,
+        [Segmenters + "fcn_resnet101"] = Segmenter,
+        [Segmenters + "deeplabv3_resnet50"] = Segmenter,
+        [Segmenters + "deeplabv3_resnet101"] = Segmenter,
     };
 
     /// <summary>The name of the recorded module; null where a whole model was recorded, or a module that is not known.</summary>
     public static string? Name(Recording recording) =>
-        recording.factory is { } factory && factory.StartsWith(Prefix, StringComparison.Ordinal) && builders.ContainsKey(factory[Prefix.Length..])
-            ? factory[Prefix.Length..] : null;
+        recording.factory is { } factory && builders.ContainsKey(factory) ? factory[(factory.IndexOf(':') + 1)..] : null;
 
-    /// <summary>A new module of that name.</summary>
-    public static Part Build(string name, Recording recording) => builders[name](recording);
+    /// <summary>The recorded module, new.</summary>
+    public static Part Build(Recording recording) => builders[recording.factory!](recording);
+
+    // Recorded besides the logits: those of the second head.
+    private static Part Segmenter(Recording recording)
+    {
+        bool auxiliary = recording.kwargs.TryGetValue("aux_loss", out var asked) && asked.ValueKind == JsonValueKind.True;
+        var model = new TorchvisionSegmentation(TorchvisionSegmentation.Family.Table[Name(recording)!] with
+        {
+            num_classes = recording.kwargs.TryGetValue("num_classes", out var classes) ? classes.GetInt32() : 21,
+            aux_loss = auxiliary,
+        });
+        return new(model, inputs => model.Logits(inputs[0]) is var (logits, second) && second is not null ? [logits, second] : [model.call(inputs[0])]);
+    }
 
     // Recorded besides the output: the lengths of each head's keys, summed over the batch.
     private static Part KeyDriven(Recording recording)

@@ -66,7 +66,7 @@ public sealed partial class Verifier
             var recording = Recording.Load(path);
             if (RecordedModules.Name(recording) is { } part)
             {
-                var (module, call) = RecordedModules.Build(part, recording);
+                var (module, call) = RecordedModules.Build(recording);
                 using (module)
                     return new Verifier(recording, module, call).Compare(part);
             }

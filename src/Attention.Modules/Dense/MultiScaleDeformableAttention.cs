@@ -77,15 +77,7 @@ public sealed class MultiScaleDeformableAttention : nn.Module<Tensor, Tensor, Te
         nn.init.zeros_(sampling_offsets.weight);
         nn.init.zeros_(sampling_offsets.bias!);
         if (spread_start)
-        {
-            // Each head looks into another direction, its points farther and farther on the border of squares.
-            var angle = arange(heads, dtype: ScalarType.Float32) * (2 * Math.PI / heads);
-            var direction = stack([angle.cos(), angle.sin()], -1);
-            direction = direction / direction.abs().amax([-1], keepdim: true);
-            var distance = arange(points, dtype: ScalarType.Float32) + 1;
-            var start = direction.view(heads, 1, 1, 2) * distance.view(1, 1, points, 1);
-            sampling_offsets.bias!.copy_(start.expand(heads, levels, points, 2).reshape(-1));
-        }
+            sampling_offsets.bias!.copy_(tensor(Spread()));
         nn.init.zeros_(attention_weights.weight);
         nn.init.zeros_(attention_weights.bias!);
         foreach (var projection in new[] { value_proj, output_proj })
@@ -93,6 +85,20 @@ public sealed class MultiScaleDeformableAttention : nn.Module<Tensor, Tensor, Te
             nn.init.xavier_uniform_(projection.weight);
             nn.init.zeros_(projection.bias!);
         }
+    }
+
+    // Each head looks into another direction, its points farther and farther on the borders of squares.
+    private float[] Spread()
+    {
+        var start = new List<float>();
+        for (int head = 0; head < heads; head++)
+        {
+            var (y, x) = Math.SinCos(2 * Math.PI * head / heads);
+            double longest = Math.Max(Math.Abs(x), Math.Abs(y));
+            for (int i = 0; i < levels * points; i++)
+                start.AddRange([(float)(x / longest * (i % points + 1)), (float)(y / longest * (i % points + 1))]);
+        }
+        return [.. start];
     }
 
     /// <summary>What the queries read.</summary>

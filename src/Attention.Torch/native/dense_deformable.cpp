@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 
+#include "memory.h"
 #include "parallel.h"
 #include "vectors.h"
 
@@ -322,7 +323,7 @@ struct DeformableAttention : torch::autograd::Function<DeformableAttention> {
     const std::vector<int64_t> maps = context->saved_data["maps"].toIntVector();
     const Tensor value = saved[0].contiguous(), locations = saved[1].contiguous(), weights = saved[2].contiguous();
     const Tensor grad = grads[0].contiguous();
-    Tensor to_value = at::zeros_like(value), to_locations = at::empty_like(locations), to_weights = at::empty_like(weights);
+    Tensor to_value = fresh(value.sizes(), value.options()).zero_(), to_locations = at::empty_like(locations), to_weights = at::empty_like(weights);
     AT_DISPATCH_FLOATING_TYPES(value.scalar_type(), "deformable_attention_backward", [&] {
       const auto p = problem<scalar_t>(value, maps, locations, weights);
       const auto kernels = kernels_for(p);

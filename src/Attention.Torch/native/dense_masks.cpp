@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "memory.h"
 #include "parallel.h"
 #include "vectors.h"
 
@@ -66,7 +67,7 @@ Tensor paste_masks(const Tensor& masks, const Tensor& boxes, int64_t height, int
   const int64_t stride = std::max(kPickable, (columns + kLanes - 1) / kLanes * kLanes);
   const Tensor padded = at::constant_pad_nd(masks, {0, stride - columns}).contiguous();
   const Tensor corners = boxes.to(at::kLong).contiguous();
-  Tensor result = at::empty({masks.size(0), 1, height, width}, masks.options());
+  Tensor result = fresh({masks.size(0), 1, height, width}, masks.options());
   share_out(masks.size(0), [&](int64_t n) {
     const int64_t* box = corners.data_ptr<int64_t>() + 4 * n;
     const int64_t wide = std::max<int64_t>(box[2] - box[0] + 1, 1), tall = std::max<int64_t>(box[3] - box[1] + 1, 1);

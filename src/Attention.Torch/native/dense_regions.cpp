@@ -10,6 +10,7 @@
 #include <cmath>
 #include <limits>
 
+#include "memory.h"
 #include "parallel.h"
 #include "vectors.h"
 
@@ -351,7 +352,7 @@ struct CutOf : Cut {
   Tensor forward(TensorList given) const override {
     std::vector<Tensor> maps;
     for (const Tensor& map : given) maps.push_back(map.contiguous());
-    Tensor result = at::empty({static_cast<int64_t>(regions.size()), channels(), height, width}, maps[0].options());
+    Tensor result = fresh({static_cast<int64_t>(regions.size()), channels(), height, width}, maps[0].options());
     T* results = result.data_ptr<T>();
     for_planes([&](int64_t map, const std::vector<int64_t>& here, int64_t channel, int64_t count) {
       std::vector<T> memory(line());
@@ -372,7 +373,7 @@ struct CutOf : Cut {
   variable_list backward(const Tensor& given) const override {
     const Tensor grad = given.contiguous();
     variable_list grads;
-    for (const auto& shape : shapes) grads.push_back(at::zeros(shape, grad.options()));
+    for (const auto& shape : shapes) grads.push_back(fresh(shape, grad.options()).zero_());
     std::vector<Axis<T>> turned(regions.size());
     share_out((static_cast<int64_t>(regions.size()) + kRegions - 1) / kRegions, [&](int64_t part) {
       for (size_t k = part * kRegions; k < std::min<size_t>(regions.size(), (part + 1) * kRegions); k++)

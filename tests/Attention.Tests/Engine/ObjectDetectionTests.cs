@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Attention.Cli;
 using Attention.Data;
 using Attention.Engine.Configuration;
@@ -12,6 +13,17 @@ using Xunit;
 using static TorchSharp.torch;
 
 namespace Attention.Tests.Engine;
+
+/// <summary>A test that needs the program ffmpeg.</summary>
+public sealed class FfmpegFactAttribute : FactAttribute
+{
+    public FfmpegFactAttribute()
+    {
+        var folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator);
+        if (!folders.Any(folder => File.Exists(Path.Combine(folder, "ffmpeg"))))
+            Skip = "ffmpeg is not installed";
+    }
+}
 
 public sealed class ObjectDetectionTests : IDisposable
 {
@@ -71,9 +83,36 @@ public sealed class ObjectDetectionTests : IDisposable
         Assert.Equal(output.Trim(), File.ReadAllText(folder.File("scores/metrics.json")).Trim());
 
         var image = Directory.GetFiles(folder.File("scenes/val"))[0];
-        (code, output, error) = Run("predict", run.Location, image, "--threshold", "0", "--json");
+        (code, output, error) = Run("predict", run.Location, image, "--threshold", "0", "--json", "--out", folder.File("found"));
         Assert.True(code == 0, error);
         Assert.Contains("\"score\"", output);
+        Assert.True(File.Exists(folder.File($"found/{Path.GetFileNameWithoutExtension(image)}.jpg")));
+        var truth = CocoAnnotations.Load(folder.File("scenes/annotations/instances_val.json"));
+        Assert.NotEmpty(CocoResults.Load(folder.File("found/results.json"), truth, CocoKind.Masks).Detections);
+        Assert.Contains(Path.GetFileName(image), File.ReadAllText(folder.File("found/images.json")));
+        Assert.Equal(3, EvaluationDetails.Read(run.DetailsFile)!.pictures.Count);
+        Assert.Contains("What was found", File.ReadAllText(run.ReportFile));
+    }
+
+    [FfmpegFact]
+    public void A_detector_looks_at_a_video()
+    {
+        var run = Train(Scenes()).Run;
+        using (var ffmpeg = Process.Start("ffmpeg", ["-v", "error", "-framerate", "5", "-i", folder.File("scenes/val/%012d.jpg"), folder.File("clip.mp4")]))
+            ffmpeg.WaitForExit();
+        var (code, output, error) = Run("predict", run.Location, folder.File("clip.mp4"), "--threshold", "0", "--json", "--out", folder.File("seen"));
+        Assert.True(code == 0, error);
+        Assert.Contains("clip.mp4, frame 3", output);
+        Assert.True(new FileInfo(folder.File("seen/clip.mp4")).Length > 0);
+        Assert.Equal(3, Directory.GetFiles(folder.File("seen/clip"), "*.jpg").Length);
+    }
+
+    [FfmpegFact]
+    public void What_is_no_video_is_named()
+    {
+        Assert.True(VideoFrames.IsVideo("a/b.MP4"));
+        var error = Assert.Throws<UserError>(() => new VideoFrames(folder.Write("broken.mp4", "no video")));
+        Assert.Contains("video", error.Message);
     }
 
     [Theory]

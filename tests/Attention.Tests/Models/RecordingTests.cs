@@ -63,6 +63,19 @@ public class RecordingTests
     [InlineData("moh_llama_tiny")]
     [InlineData("modules/kdgqa")]
     [InlineData("modules/dgqa_diff")]
+    [InlineData("dense/seg_fcn_resnet50")]
+    [InlineData("dense/seg_deeplabv3_resnet50")]
+    [InlineData("dense/seg_losses")]
+    [InlineData("dense/seghead_uper_head")]
+    [InlineData("dense/seghead_uper_head_odd")]
+    [InlineData("dense/seghead_uper_head_odd_align_corners")]
+    [InlineData("dense/seghead_psp_head")]
+    [InlineData("dense/seghead_fpn_head")]
+    [InlineData("dense/seghead_fcn_head")]
+    [InlineData("dense/seghead_aspp_head")]
+    [InlineData("dense/seghead_sep_aspp_head")]
+    [InlineData("dense/seghead_d2_sem_seg_fpn_head")]
+    [InlineData("dense/mask2former_tiny")]
     public void The_model_agrees_with_its_recording(string model)
     {
         var result = Verifier.Run(SharedFiles.Require($"parity/{model}.json"));

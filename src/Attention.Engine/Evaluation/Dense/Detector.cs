@@ -48,8 +48,8 @@ public sealed class Detector : IDisposable
     /// <summary>What the labels stand for; null where that is not known.</summary>
     public IReadOnlyList<CocoCategory>? Categories { get; }
 
-    /// <summary>The name of what a label stands for.</summary>
-    public string NameOf(int label) => label < Categories?.Count ? Categories[label].Name : $"class {label}";
+    /// <summary>The number by which COCO's files know what a label stands for; where that is not known, labels count from 1.</summary>
+    public int CategoryOf(int label) => Config.first_category is { } first ? label + first : label < Categories?.Count ? Categories[label].Id : label + 1;
 
     /// <summary>The preparation as one line.</summary>
     public string Transforms => transforms.ToString();

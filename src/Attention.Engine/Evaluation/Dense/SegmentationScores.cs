@@ -67,6 +67,15 @@ public sealed class SegmentationScores(IReadOnlyList<string> names)
     public double FrequencyWeightedIntersectionOverUnion =>
         Classes().Where(each => each.Pixels > 0).Sum(each => each.IntersectionOverUnion * each.Pixels) / Pixels;
 
+    /// <summary>The figures by name: miou, pixel_accuracy, mean_accuracy, dice.</summary>
+    public IReadOnlyDictionary<string, double> Metrics() => new Dictionary<string, double>
+    {
+        ["miou"] = MeanIntersectionOverUnion,
+        ["pixel_accuracy"] = PixelAccuracy,
+        ["mean_accuracy"] = MeanAccuracy,
+        ["dice"] = MeanDice,
+    };
+
     /// <summary>Every class with a name.</summary>
     public IReadOnlyList<PixelClassScore> Classes() => [.. names.Select((name, label) => new PixelClassScore(name,
         Enumerable.Range(0, names.Count + 1).Sum(guess => confusion[label, guess]),

@@ -21,7 +21,7 @@ internal static class DetectorPreparation
     private static string Resize(DetectionModelConfig model) => $"resize({model.min_size}, max={model.max_size})";
 
     // A line without constants of its own takes the backbone's.
-    private static DensePipeline Of(DenseModelConfig model, string line)
+    internal static DensePipeline Of(DenseModelConfig model, string line)
     {
         var parsed = DensePipeline.Parse(line);
         return line.Contains("normalize", StringComparison.Ordinal) ? parsed : parsed.With(NormalizeOf(model));

@@ -16,6 +16,7 @@ internal abstract class TaskSetup
         TaskKind.ImageClassification => new ImageClassificationSetup(config, reporter, cancellation),
         TaskKind.LanguageModeling => new LanguageModelingSetup(config, reporter),
         TaskKind.ObjectDetection => new ObjectDetectionSetup(config, reporter, cancellation),
+        TaskKind.SemanticSegmentation => new SemanticSegmentationSetup(config, reporter, cancellation),
         _ => throw new ArgumentException($"no setup for {config.task}"),
     };
 
@@ -26,6 +27,7 @@ internal abstract class TaskSetup
         TaskKind.ImageClassification => ImageClassificationSetup.CheckParts(config),
         TaskKind.LanguageModeling => LanguageModelingSetup.CheckParts(config),
         TaskKind.ObjectDetection => ObjectDetectionSetup.CheckParts(config),
+        TaskKind.SemanticSegmentation => SemanticSegmentationSetup.CheckParts(config),
         _ => throw new ArgumentException($"no setup for {config.task}"),
     };
 
