@@ -247,7 +247,7 @@ public sealed class RetinaNet : DetectionModel, IBackboneHost, IPublishedNames
     // --- variants --------------------------------------------------------------------------------
 
     // COCO's category ids go to 90; torchvision's classes are these ids, and the first is never found.
-    private static readonly RetinaNetConfig First = new() { num_classes = 91 };
+    private static readonly RetinaNetConfig First = new() { num_classes = 91, first_category = 0 };
 
     public static readonly ModelFamily Family = new ModelFamily<RetinaNetConfig>
     {

@@ -20,6 +20,9 @@ public abstract class DenseSystem : IDisposable
     /// <summary>What a module gave, as the reference lays it out.</summary>
     public virtual Tensor Feature(string path, Tensor found) => found;
 
+    /// <summary>Whether nothing here is compared with a tensor of the recording; asked after <see cref="Compute"/>.</summary>
+    public virtual bool LeavesOut(string path) => false;
+
     /// <summary>The gradient of a parameter after <see cref="Compute"/>, for the list of gradients at a path; null where none reaches it.</summary>
     public virtual Tensor? Gradient(string path, string parameter) => Model?.get_parameter(parameter)?.grad;
 
@@ -42,6 +45,7 @@ internal static class DenseSystems
         ("facebookresearch/Mask2Former", recording => new Mask2FormerSystem(recording)),
         ("torchvision.models.detection.retinanet", recording => new RecordedRetinaNet(recording)),
         ("torchvision.models.detection", recording => new RecordedRcnn(recording)),
+        ("cases", recording => new DenseOperators(recording)),
         ("rpn roi_heads mask_head retinanet", recording => new DetectorStages(recording)),
         ("Michel-liu/GroupPose", recording => new GroupPoseSystem(recording)),
         ("fundamentalvision/Deformable-DETR", recording => new DeformableDetrSystem(recording)),

@@ -103,7 +103,7 @@ internal sealed class DetectorStages(DenseRecording recording) : DenseSystem
         var targets = Targets("mask_head", firstLabel: 1).Zip(sizes, (target, size) => target with { masks = Ellipses(target.boxes, size) }).ToArray();
         var objects = recording.Get("mask_head.proposals").EnumerateArray().Zip(recording.Get("mask_head.matched").EnumerateArray(), (boxes, matched) => (DenseRecording.Boxes(boxes), tensor(DenseRecording.Longs(matched))))
             .Zip(targets, (each, target) => new RoiSamples(each.Item1, each.Item2, target.labels.index_select(0, each.Item2) + 1, zeros_like(each.Item1))).ToArray();
-        var logits = FormulaFill.Input("mask.logits", [objects.Sum(each => each.boxes.shape[0]), 6, 28, 28]).requires_grad_();
+        var logits = FormulaFill.Input("mask.logits", ShapeOf("mask_head.d_logits")).requires_grad_();
         var loss = values["mask_head.loss_mask"] = RoiHeads.MaskLoss(logits, objects, targets);
         loss.backward();
         values["mask_head.d_logits"] = logits.grad!;
@@ -122,11 +122,11 @@ internal sealed class DetectorStages(DenseRecording recording) : DenseSystem
         double[][] anchorSizes = [.. recording.Get("retinanet.sizes").EnumerateArray().Select(list => DenseRecording.Flat(list).ToArray())];
         double[] ratios = recording.Numbers("retinanet.ratios");
         var targets = Targets("retinanet", firstLabel: 0);
-        const int Classes = 6;
+        int classes = (int)ShapeOf("retinanet.d_logits")[2];
         using var model = new RetinaNet(new RetinaNetConfig
         {
             backbone = backbone,
-            num_classes = Classes,
+            num_classes = classes,
             out_channels = 1,
             score_thresh = recording.Number("retinanet.score_thresh", 0),
             topk_candidates = (int)recording.Number("retinanet.topk_candidates", 0),
@@ -137,7 +137,7 @@ internal sealed class DetectorStages(DenseRecording recording) : DenseSystem
         });
         var anchors = AnchorsOf("retinanet", anchorSizes, ratios, shapes);
         long[] perMap = [.. shapes.Select((shape, i) => shape[0] * shape[1] * anchorSizes[i].Length * ratios.Length)];
-        var logits = (FormulaFill.Input("retina.logits", [sizes.Count, anchors.shape[0], Classes]) * 1.25 - 1).requires_grad_();
+        var logits = (FormulaFill.Input("retina.logits", [sizes.Count, anchors.shape[0], classes]) * 1.25 - 1).requires_grad_();
         var deltas = (FormulaFill.Input("retina.deltas", [sizes.Count, anchors.shape[0], 4]) * 0.3).requires_grad_();
         var found = new AnchorPredictions(logits, deltas, anchors, perMap);
         foreach (var (each, i) in model.Detect(found, sizes).Select((each, i) => (each, i)))
@@ -149,6 +149,8 @@ internal sealed class DetectorStages(DenseRecording recording) : DenseSystem
         (values["retinanet.losses.classification"], values["retinanet.losses.bbox_regression"]) = (classification, regression);
         (values["retinanet.d_logits"], values["retinanet.d_deltas"]) = (logits.grad!, deltas.grad!);
     }
+
+    private long[] ShapeOf(string path) => recording.Rows.First(row => row.Path == path).Shape;
 
     private static RcnnConfig Small(RcnnConfig config) => config with { backbone = backbone, out_channels = 1, representation_size = 1 };
 
