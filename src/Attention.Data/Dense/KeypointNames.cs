@@ -28,7 +28,8 @@ public static class KeypointNames
     public static IReadOnlyList<(int From, int To)> Skeleton(IReadOnlyList<string> names)
     {
         string[] all = [.. names];
-        return [.. PersonLines.Select(line => (Array.IndexOf(all, Person[line[0] - 1]), Array.IndexOf(all, Person[line[1] - 1]))).Where(line => line is (>= 0, >= 0))];
+        int PlaceOf(int number) => Array.IndexOf(all, Person[number - 1]);
+        return [.. PersonLines.Select(line => (From: PlaceOf(line[0]), To: PlaceOf(line[1]))).Where(line => line.From >= 0 && line.To >= 0)];
     }
 
     private static string Mirrored(string name) =>
