@@ -87,13 +87,28 @@ public sealed class DetectorTests : IDisposable
 
     private static readonly RcnnConfig smallRcnn = new()
     {
-        backbone = resnet, num_classes = 3, out_channels = 16, representation_size = 32, mask_layers = [16], mask_dim_reduced = 16, box_score_thresh = 0, box_detections_per_img = 5,
-        rpn_post_nms_top_n_train = 50, rpn_post_nms_top_n_test = 20, anchor_sizes = [8, 16, 32, 64, 128],
+        backbone = resnet,
+        num_classes = 3,
+        out_channels = 16,
+        representation_size = 32,
+        mask_layers = [16],
+        mask_dim_reduced = 16,
+        box_score_thresh = 0,
+        box_detections_per_img = 5,
+        rpn_post_nms_top_n_train = 50,
+        rpn_post_nms_top_n_test = 20,
+        anchor_sizes = [8, 16, 32, 64, 128],
     };
 
     private static readonly RetinaNetConfig smallRetina = new()
     {
-        backbone = resnet, num_classes = 3, out_channels = 16, head_depth = 1, anchor_sizes = [8, 16, 32, 64, 128], score_thresh = 0, detections_per_img = 5,
+        backbone = resnet,
+        num_classes = 3,
+        out_channels = 16,
+        head_depth = 1,
+        anchor_sizes = [8, 16, 32, 64, 128],
+        score_thresh = 0,
+        detections_per_img = 5,
     };
 
     public static TheoryData<string> Detectors => ["mask", "faster", "swin", "retina", "retina with other parts"];
