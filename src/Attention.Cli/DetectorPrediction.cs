@@ -33,6 +33,8 @@ internal sealed class DetectorPrediction
             Look(context, detector, new UnlabelledImages(images), folder, table, file => file);
         foreach (var video in sources.Where(VideoFrames.IsVideo))
         {
+            if (folder is not null)
+                new PictureFolder(folder).RequireOther(video);
             using var frames = new VideoFrames(video, context.Stop);
             var drawn = folder is null ? null : Path.Combine(folder, Path.GetFileNameWithoutExtension(video));
             Look(context, detector, frames.Images, drawn, table, file => $"{video}, frame {int.Parse(Path.GetFileNameWithoutExtension(file), CultureInfo.InvariantCulture)}");

@@ -17,7 +17,7 @@ internal static class SegmenterPrediction
     public static int Run(CommandContext context, Segmenter segmenter, IReadOnlyList<string>? names, string[] sources, string? output, bool asJson)
     {
         var images = new UnlabelledImages(sources);
-        var pictures = output is null ? null : new SegmentationPictures(output, names);
+        var pictures = output is null ? null : new SegmentationPictures(output);
         var table = new ResultTable(new("file"), new("class"), new("name"), new("share", value => ((double)value).ToString("P1", CultureInfo.InvariantCulture)));
         using (var line = new ProgressLine(context.Terminal))
             foreach (var (image, found) in segmenter.Predict(images, context.Terminal.Error.WriteLine, (done, all) => line.Show(() => $"batch {done} of {all}"), context.Stop))

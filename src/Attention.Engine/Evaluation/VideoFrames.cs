@@ -44,7 +44,8 @@ public sealed class VideoFrames : IDisposable
     /// <param name="cancellation">Ends it.</param>
     public void Assemble(string pictures, string video, CancellationToken cancellation = default)
     {
-        var partial = Path.Combine(folder, "partial" + Path.GetExtension(video));
+        // Beside the video, since a rename between two disks is a copy.
+        var partial = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(video))!, $".partial-{Guid.NewGuid():N}{Path.GetExtension(video)}");
         Run("ffmpeg", video, cancellation, "-v", "error", "-y", "-framerate", rate, "-i", FileOf(Path.Combine(pictures, Pattern)), "-pix_fmt", "yuv420p", "-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", partial);
         File.Move(partial, video, overwrite: true);
     }

@@ -95,7 +95,7 @@ public sealed class SemanticSegmentation(
     private byte[] Picture(int index, LabelMap found)
     {
         var image = held.Dataset.Load(index, new ImageScratch(), ImageNeed.All);
-        return ImageCodec.EncodeJpeg(SegmentationPicture.Draw(image, found, held.Dataset.ClassNames), quality: 85);
+        return ImageCodec.EncodeJpeg(SegmentationPicture.Draw(image, found), quality: 85);
     }
 
     public override void Dispose()

@@ -90,6 +90,11 @@ public sealed class ObjectDetectionTests : IDisposable
         var truth = CocoAnnotations.Load(folder.File("scenes/annotations/instances_val.json"));
         Assert.NotEmpty(CocoResults.Load(folder.File("found/results.json"), truth, CocoKind.Masks).Detections);
         Assert.Contains(Path.GetFileName(image), File.ReadAllText(folder.File("found/images.json")));
+        var bytes = File.ReadAllBytes(image);
+        (code, _, error) = Run("predict", run.Location, image, "--out", Path.GetDirectoryName(image)!);
+        Assert.Equal(2, code);
+        Assert.Contains("would go into the folder of", error);
+        Assert.Equal(bytes, File.ReadAllBytes(image));
         Assert.Equal(3, EvaluationDetails.Read(run.DetailsFile)!.pictures.Count);
         Assert.Contains("What was found", File.ReadAllText(run.ReportFile));
     }

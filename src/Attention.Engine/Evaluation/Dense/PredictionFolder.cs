@@ -16,24 +16,13 @@ public sealed class PredictionFolder
     private readonly DetectionDrawing drawing;
     private readonly List<CocoDetection> found = [];
     private readonly Dictionary<int, (long Id, string File)> images = [];
-    private readonly HashSet<string> taken = new(StringComparer.OrdinalIgnoreCase);
+    private readonly PictureFolder pictures;
     private readonly HashSet<long> ids = [];
 
     /// <param name="folder">Made where it is not there.</param>
     /// <param name="detector">What finds the objects.</param>
-    /// <exception cref="UserError">It cannot be made.</exception>
-    public PredictionFolder(string folder, Detector detector)
-    {
-        (this.folder, this.detector, drawing) = (folder, detector, new DetectionDrawing(detector.Categories));
-        try
-        {
-            Directory.CreateDirectory(folder);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UserError($"the folder '{folder}' cannot be made: {e.Message}", "choose another with --out", e);
-        }
-    }
+    public PredictionFolder(string folder, Detector detector) =>
+        (this.folder, this.detector, drawing, pictures) = (folder, detector, new DetectionDrawing(detector.Categories), new PictureFolder(folder));
 
     /// <summary>Draws what was found in an image.</summary>
     /// <param name="source">The images.</param>
@@ -41,12 +30,10 @@ public sealed class PredictionFolder
     /// <returns>The picture's file.</returns>
     public string Add(IImages source, ImageObjects objects)
     {
-        var stem = Path.GetFileNameWithoutExtension(source.NameOf(objects.Image));
-        var name = taken.Add(stem) ? stem : $"{stem}-{objects.Image + 1}";
-        taken.Add(name);
-        images[objects.Image] = (IdOf(stem, objects.Image), source.NameOf(objects.Image));
+        var name = source.NameOf(objects.Image);
+        var file = pictures.Take(name) + ".jpg";
+        images[objects.Image] = (IdOf(Path.GetFileNameWithoutExtension(name), objects.Image), name);
         found.AddRange(objects.Objects);
-        var file = Path.Combine(folder, name + ".jpg");
         AtomicFile.Write(file, stream => stream.Write(drawing.Jpeg(source, objects)));
         return file;
     }
@@ -54,6 +41,7 @@ public sealed class PredictionFolder
     /// <summary>Writes the lists.</summary>
     public void Finish()
     {
+        Directory.CreateDirectory(folder);
         AtomicFile.Write(Path.Combine(folder, "results.json"), stream => CocoResults.Write(stream, found, image => images[image].Id, detector.CategoryOf));
         AtomicFile.Write(Path.Combine(folder, "images.json"), stream =>
         {

@@ -9,7 +9,7 @@ public static class SegmentationPicture
     /// <summary>The image under the colours of its classes; between two classes runs a dark line.</summary>
     /// <param name="image">The image.</param>
     /// <param name="classes">The class of each of its pixels.</param>
-    public static Image Draw(Image image, LabelMap classes, IReadOnlyList<string>? names)
+    public static Image Draw(Image image, LabelMap classes)
     {
         var drawn = image.Clone();
         for (int y = 0; y < image.Height; y++)
